@@ -1,0 +1,1 @@
+"""Poses and the map: tracking, fusion, store, surface, export, evaluation."""

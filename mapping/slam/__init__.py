@@ -1,0 +1,1 @@
+"""Tracking, view selection and scale."""

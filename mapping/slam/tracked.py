@@ -1,0 +1,98 @@
+"""What a tracker says about a frame, and the trajectory that collects it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from streammtl.views import ScaleStatus
+
+
+class TrackStatus(StrEnum):
+    INITIALISING = "initialising"  # no pose yet; may get one later, through `revised` of a later frame
+    TRACKED = "tracked"
+    LOST = "lost"
+    SKIPPED = "skipped"  # the frame could not be used at all (wrong size, black, damaged)
+
+
+@dataclass
+class SparsePoints:
+    """Map points that a frame sees: what depth ranges and scale are taken from."""
+
+    uv: np.ndarray  # f32 [N,2] pixels, integer centres
+    xyz: np.ndarray  # f64 [N,3] in the tracker's world
+
+
+@dataclass
+class TrackedFrame:
+    """A tracker's word on one frame. Holds no image: it travels between processes.
+
+    A frame hangs on a reference keyframe of the tracker: when bundle adjustment moves that keyframe (it then appears in
+    a later frame's `revised`), the frame moves along. `revised` also brings poses for frames that had none when they
+    were tracked (start-up). Poses of different components cannot be compared: tracking was lost in between.
+    """
+
+    index: int
+    timestamp_s: float
+    status: TrackStatus
+    scale_status: ScaleStatus
+    component: int = 0
+    T_world_cam: np.ndarray | None = None  # f64 [4,4]; None unless tracked
+    reference: int | None = None  # frame index of the tracker keyframe this frame hangs on (itself for a keyframe)
+    revised: dict[int, np.ndarray] = field(default_factory=dict)  # earlier frame index -> T_world_cam f64 [4,4]
+    points: SparsePoints | None = None
+    reason: str = ""  # why the frame is lost or skipped, for people
+    state: dict[str, np.ndarray] | None = None  # the tracker's state after this frame, at a checkpoint
+
+
+class Trajectory:
+    """Poses of recent frames, kept true while the tracker revises them. Memory is bounded through `forget_before`."""
+
+    def __init__(self) -> None:
+        self._frames: dict[int, TrackedFrame] = {}
+        self._T_reference_cam: dict[int, np.ndarray] = {}  # of frames that hang on another frame
+
+    def add(self, tracked: TrackedFrame) -> None:
+        """Takes a frame and applies the revisions it brings to earlier frames."""
+        self._frames[tracked.index] = tracked
+        for index, T_world_cam in tracked.revised.items():
+            earlier = self._frames.get(index)
+            if earlier is None:  # forgotten, or before a resume: its pose is final
+                continue
+            earlier.T_world_cam = T_world_cam
+            earlier.status = TrackStatus.TRACKED
+            self._T_reference_cam.pop(index, None)
+        anchor = tracked.reference
+        if tracked.T_world_cam is not None and anchor not in (None, tracked.index) and anchor in self._frames:
+            T_world_reference = self._frames[anchor].T_world_cam
+            if T_world_reference is not None:
+                self._T_reference_cam[tracked.index] = np.linalg.inv(T_world_reference) @ tracked.T_world_cam
+
+    def pose(self, index: int) -> np.ndarray | None:
+        """T_world_cam of a frame as known now, or None while it has no pose."""
+        tracked = self._frames.get(index)
+        if tracked is None or tracked.T_world_cam is None:
+            return None
+        relative = self._T_reference_cam.get(index)
+        if relative is None or tracked.reference not in self._frames:
+            return tracked.T_world_cam
+        T_world_reference = self._frames[tracked.reference].T_world_cam
+        return tracked.T_world_cam if T_world_reference is None else T_world_reference @ relative
+
+    def frames(self) -> list[TrackedFrame]:
+        """All frames held, in order, with poses as known now."""
+        for index in self._frames:
+            self._frames[index].T_world_cam = self.pose(index)
+        return [self._frames[index] for index in sorted(self._frames)]
+
+    def forget_before(self, index: int) -> None:
+        """Drops frames before `index`, freezing poses that hang on them."""
+        kept = {i: frame for i, frame in self._frames.items() if i >= index}
+        for i in kept:
+            if i in self._T_reference_cam and kept[i].reference not in kept:
+                kept[i].T_world_cam = self.pose(i)
+                del self._T_reference_cam[i]
+        self._T_reference_cam = {i: T for i, T in self._T_reference_cam.items() if i in kept}
+        self._frames = kept
