@@ -1,4 +1,4 @@
-"""The nouns that stages hand to each other: Frame, ViewBatch, TaskOutputs.
+"""The nouns that stages hand to each other: Frame, SkippedFrame, ViewBatch, TaskOutputs.
 
 Conventions everywhere: OpenCV axes (x right, y down, z forward), camera-to-world poses, metres, radians, seconds,
 float64 poses, pixel centres at integers. `T_dst_src` maps points of frame src to frame dst.
@@ -35,6 +35,15 @@ class Frame:
     camera: Camera | None = None  # None: calibration unknown
     depth_m: np.ndarray | None = None  # f32 [H,W] metres along the optical axis, 0 = invalid
     T_world_cam: np.ndarray | None = None  # f64 [4,4] pose given with the recording
+
+
+@dataclass(frozen=True)
+class SkippedFrame:
+    """A place in a recording where no usable image was: damaged, of another size, undecodable."""
+
+    index: int
+    timestamp_s: float
+    reason: str  # for people
 
 
 @dataclass
