@@ -96,3 +96,40 @@ class Trajectory:
                 del self._T_reference_cam[i]
         self._T_reference_cam = {i: T for i, T in self._T_reference_cam.items() if i in kept}
         self._frames = kept
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything as arrays, exactly."""
+        held = [self._frames[i] for i in sorted(self._frames)]
+        nowhere = np.full((4, 4), np.nan)
+        poses = [f.T_world_cam if f.T_world_cam is not None else nowhere for f in held]
+        relative = [self._T_reference_cam.get(f.index, nowhere) for f in held]
+        return {
+            "index": np.array([f.index for f in held], np.int64),
+            "timestamp_s": np.array([f.timestamp_s for f in held], np.float64),
+            "status": np.array([_STATUSES.index(f.status) for f in held], np.uint8),
+            "metric": np.array([f.scale_status is ScaleStatus.METRIC for f in held], bool),
+            "component": np.array([f.component for f in held], np.int64),
+            "reference": np.array([-1 if f.reference is None else f.reference for f in held], np.int64),
+            "T_world_cam": np.array(poses, np.float64).reshape(-1, 4, 4),
+            "T_reference_cam": np.array(relative, np.float64).reshape(-1, 4, 4),
+        }
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Continues from what `state` gave."""
+        self._frames, self._T_reference_cam = {}, {}
+        for row, index in enumerate(state["index"].tolist()):
+            T_world_cam, reference = state["T_world_cam"][row], int(state["reference"][row])
+            self._frames[index] = TrackedFrame(
+                index=index,
+                timestamp_s=float(state["timestamp_s"][row]),
+                status=_STATUSES[state["status"][row]],
+                scale_status=ScaleStatus.METRIC if state["metric"][row] else ScaleStatus.UP_TO_SCALE,
+                component=int(state["component"][row]),
+                T_world_cam=None if np.isnan(T_world_cam).any() else T_world_cam.copy(),
+                reference=None if reference < 0 else reference,
+            )
+            if not np.isnan(state["T_reference_cam"][row]).any():
+                self._T_reference_cam[index] = state["T_reference_cam"][row].copy()
+
+
+_STATUSES = tuple(TrackStatus)
