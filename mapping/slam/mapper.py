@@ -1,0 +1,149 @@
+"""Grows and adjusts the local map at keyframes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mapping.slam import colmap, features
+from mapping.slam.lens import Lens
+from mapping.slam.local_map import LocalMap
+from mapping.slam.rigid import inverse, transform
+from mapping.slam.sensor_depth import depth_at
+from mapping.slam.settings import TrackerSettings
+
+_MAX_ERROR_PX = 2.5
+_MIN_POINT_ANGLE_DEG = 1.0
+_SUPPORT = 8  # older keyframes that hold the adjusted ones in place
+
+
+class Mapper:
+    """Inserts keyframes into a local map and refines it. Holds settings only; the map holds all state."""
+
+    def __init__(self, settings: TrackerSettings, lens: Lens) -> None:
+        self.settings = settings
+        self.lens = lens
+
+    def insert_keyframe(
+        self, local_map: LocalMap, grey: np.ndarray, depth_m: np.ndarray | None, T_world_cam: np.ndarray, index: int
+    ) -> None:
+        """Makes the current frame a keyframe: sightings of all followed tracks, new landmarks, new corners."""
+        local_map.keyframes.append(index=np.array([index]), T_world_cam=T_world_cam)
+        rows = np.flatnonzero(local_map.tracks.followed)
+        self._measure(local_map, depth_m, rows, T_world_cam, index)
+        self._triangulate(local_map)
+        self.add_corners(local_map, grey, depth_m, T_world_cam, index)
+
+    def add_corners(
+        self, local_map: LocalMap, grey: np.ndarray, depth_m: np.ndarray | None, T_world_cam: np.ndarray, index: int
+    ) -> None:
+        """Tops the tracks up with new corners of the keyframe `index`, landmarks at once where there is sensor depth."""
+        taken = local_map.tracks.uv[local_map.tracks.followed]
+        uv = features.detect(grey, self.settings.max_tracks - len(taken), taken)
+        uv_ideal = self.lens.to_ideal(uv)
+        first = len(local_map.tracks)
+        local_map.add_tracks(grey, uv, uv_ideal, np.full((len(uv), 3), np.nan), index)
+        self._measure(local_map, depth_m, np.arange(first, len(local_map.tracks)), T_world_cam, index)
+
+    def _measure(
+        self, local_map: LocalMap, depth_m: np.ndarray | None, rows: np.ndarray, T_world_cam: np.ndarray, index: int
+    ) -> None:
+        """Records what the keyframe `index` sees of the tracks in `rows`; sensor depth places those without position."""
+        if not len(rows):
+            return
+        tracks = local_map.tracks
+        uv_ideal = self.lens.to_ideal(tracks.uv[rows])
+        depth = depth_at(depth_m, tracks.uv[rows], self.settings.max_depth_m)
+        placed = (depth > 0) & ~tracks.is_landmark[rows]
+        in_camera = self.lens.rays(uv_ideal[placed]) * depth[placed, None]
+        tracks.xyz[rows[placed]] = transform(T_world_cam, in_camera)
+        local_map.sightings.append(keyframe=index, track=tracks.id[rows], uv=uv_ideal, depth_m=depth)
+
+    def _triangulate(self, local_map: LocalMap) -> None:
+        """Gives candidates a position where keyframes see them under enough of an angle."""
+        tracks, sightings = local_map.tracks, local_map.sightings
+        rows = np.flatnonzero(tracks.followed & ~tracks.is_landmark)
+        track_rows = local_map.rows_of(sightings.track)
+        views = local_map.keyframe_rows(sightings.keyframe)
+        wanted = np.flatnonzero(np.isin(track_rows, rows))
+        order = wanted[np.argsort(track_rows[wanted], kind="stable")]
+        starts = np.searchsorted(track_rows[order], rows)
+        ends = np.searchsorted(track_rows[order], rows, side="right")
+        seen = [
+            (views[order[a:b]], sightings.uv[order[a:b]].astype(np.float64))
+            for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+        tracks.xyz[rows] = colmap.triangulate(
+            seen,
+            local_map.keyframes.T_world_cam,
+            self.lens.pinhole,
+            self.settings.seed,
+            _MIN_POINT_ANGLE_DEG,
+        )
+
+    def adjust(self, local_map: LocalMap, max_iterations: int = 8) -> np.ndarray:
+        """Bundle-adjusts the last keyframes and what they see; older ones hold them in place. Drops outliers.
+
+        Returns the frame indices of the keyframes that moved.
+        """
+        keyframes, sightings, tracks = local_map.keyframes, local_map.sightings, local_map.tracks
+        rows = local_map.rows_of(sightings.track)
+        views = local_map.keyframe_rows(sightings.keyframe)
+        known = (rows >= 0) & tracks.is_landmark[rows]
+        first = max(1, len(keyframes) - self.settings.window)  # the oldest keyframe of all never moves
+        seen = known & np.isin(rows, rows[known & (views >= first)])
+        used = np.union1d(np.arange(first, len(keyframes)), self._support(views[seen], first))
+        seen &= np.isin(views, used)
+        points = np.flatnonzero(np.bincount(rows[seen], minlength=len(tracks)) >= 2)
+        seen &= np.isin(rows, points)
+        if not len(points) or len(keyframes) < 2:
+            return np.zeros(0, int)
+        poses, xyz = colmap.bundle_adjust(
+            keyframes.T_world_cam[used],
+            tracks.xyz[points],
+            colmap.Observations(
+                np.searchsorted(used, views[seen]),
+                np.searchsorted(points, rows[seen]),
+                sightings.uv[seen].astype(np.float64),
+                sightings.depth_m[seen].astype(np.float64),
+            ),
+            self.lens.pinhole,
+            fixed=used < first,
+            max_iterations=max_iterations,
+        )
+        if not (np.isfinite(poses).all() and np.isfinite(xyz).all()):
+            return np.zeros(0, int)
+        keyframes.T_world_cam[used] = poses
+        tracks.xyz[points] = xyz
+        moved = keyframes.index[used[used >= first]]
+        self._drop_outliers(local_map, points)
+        return moved
+
+    def _support(self, views: np.ndarray, first: int) -> np.ndarray:
+        """Older keyframes that see most of the adjusted landmarks, and the one before the window."""
+        shared = np.bincount(views[views < first], minlength=first)
+        order = np.argsort(-shared, kind="stable")[:_SUPPORT]
+        return np.union1d(order[shared[order] > 0], [first - 1])
+
+    def _drop_outliers(self, local_map: LocalMap, points: np.ndarray) -> None:
+        """Removes sightings far from where they should be, and landmarks that too few keyframes support."""
+        tracks, sightings = local_map.tracks, local_map.sightings
+        rows = local_map.rows_of(sightings.track)
+        checked = np.flatnonzero((rows >= 0) & np.isin(rows, points))
+        views = local_map.keyframe_rows(sightings.keyframe[checked])
+        error = self._errors(local_map, rows[checked], views, sightings.uv[checked])
+        keep = np.ones(len(sightings), bool)
+        keep[checked[error > _MAX_ERROR_PX]] = False
+        sightings.keep(keep)
+        support = np.bincount(local_map.rows_of(sightings.track), minlength=len(tracks))
+        gone = np.zeros(len(tracks), bool)
+        gone[points] = support[points] < 2
+        gone |= (support == 0) | (tracks.missed > 20 + 4 * tracks.found)
+        local_map.drop_tracks(gone)
+
+    def _errors(self, local_map: LocalMap, rows: np.ndarray, views: np.ndarray, uv: np.ndarray) -> np.ndarray:
+        T_cam_world = inverse(local_map.keyframes.T_world_cam[views])
+        in_camera = np.einsum("nij,nj->ni", T_cam_world[:, :3, :3], local_map.tracks.xyz[rows]) + T_cam_world[:, :3, 3]
+        camera = self.lens.camera
+        z = np.where(in_camera[:, 2] > 1e-3, in_camera[:, 2], np.nan)
+        projected = in_camera[:, :2] / z[:, None] * [camera.fx, camera.fy] + [camera.cx, camera.cy]
+        return np.nan_to_num(np.linalg.norm(projected - uv, axis=1), nan=np.inf)

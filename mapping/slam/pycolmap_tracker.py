@@ -1,0 +1,237 @@
+"""Estimates poses from images: tracks, absolute pose by PnP, keyframes, local bundle adjustment.
+
+The estimates come from pycolmap (colmap.py); this file is the order in which things happen to a frame.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import cv2
+import numpy as np
+
+from mapping.slam import association, colmap
+from mapping.slam.lens import Lens
+from mapping.slam.local_map import LocalMap
+from mapping.slam.mapper import Mapper
+from mapping.slam.motion import Motion
+from mapping.slam.rigid import inverse, transform
+from mapping.slam.settings import TrackerSettings
+from mapping.slam.startup import TwoViewStart, Waiting
+from mapping.slam.tracked import SparsePoints, TrackedFrame, TrackStatus
+from mapping.slam.tracker import Tracker
+from streammtl.camera import Camera
+from streammtl.views import Frame, ScaleStatus
+
+_MIN_DEPTH_LANDMARKS = 30  # to start from one depth image
+_MAX_SPARSE_POINTS = 300
+_LATE_AFTER_KEYFRAMES = 4  # after the start, by when its landmarks are well placed
+
+
+class Phase(IntEnum):
+    WAITING = 0  # for a first frame that shows something
+    STARTING = 1  # a reference frame is there, parallax is not
+    TRACKING = 2
+
+
+class PycolmapTracker(Tracker):
+    """RGB: up to scale, after a two-view start. RGB-D: metric from the first frame with depth."""
+
+    def __init__(self, settings: TrackerSettings, camera: Camera, has_depth: bool) -> None:
+        super().__init__(settings, camera, ScaleStatus.METRIC if has_depth else ScaleStatus.UP_TO_SCALE)
+        self.has_depth = has_depth
+        self.lens = Lens(camera)
+        self.mapper = Mapper(settings, self.lens)
+        self.start = TwoViewStart(settings, self.lens, self.mapper)
+        self.local_map = LocalMap()
+        self.motion = Motion()
+        self.phase = Phase.WAITING
+        self.lost = 0  # frames in a row
+        self.began = False  # the present component has been announced in a frame
+        self.late_at = -1  # keyframes at which the frames of the start are posed once more; -1: done
+        self.keyframe_tracks = 0  # landmarks and candidates that the last keyframe saw
+        self.grey = np.zeros((camera.height, camera.width), np.uint8)  # the last frame that was tracked
+
+    def _track(self, frame: Frame) -> TrackedFrame:
+        grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        if self.phase is Phase.WAITING:
+            return self._begin(frame, grey)
+        if self.phase is Phase.STARTING:
+            return self._continue_start(frame, grey)
+        return self._continue(frame, grey)
+
+    def _begin(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
+        """Starts a component from this frame: at once with depth, else by taking it as the first of two views."""
+        self.local_map = LocalMap()
+        self.motion.rest()
+        if self.has_depth:
+            begun = self._begin_with_depth(frame, grey)
+        else:
+            begun = self.start.begin(self.local_map, grey, frame.index)
+            self.phase = Phase.STARTING if begun else Phase.WAITING
+        if not begun:
+            lost_before = self.began
+            reason = "too few corners" + (" with sensor depth" if self.has_depth else "") + " to begin tracking"
+            return self._answer(frame, TrackStatus.LOST if lost_before else TrackStatus.INITIALISING, reason=reason)
+        if self.lost:
+            self.component += 1
+        self.lost, self.began, self.grey = 0, True, grey
+        if self.phase is Phase.TRACKING:
+            return self._posed(frame, {}, keyframe=True)
+        return self._answer(frame, TrackStatus.INITIALISING, reason="waiting for the camera to move")
+
+    def _begin_with_depth(self, frame: Frame, grey: np.ndarray) -> bool:
+        T_world_cam = self.motion.T_world_cam
+        self.local_map.keyframes.append(index=np.array([frame.index]), T_world_cam=T_world_cam)
+        self.mapper.add_corners(self.local_map, grey, self._depth(frame), T_world_cam, frame.index)
+        if self.local_map.tracks.is_landmark.sum() < _MIN_DEPTH_LANDMARKS:
+            return False
+        self.motion.correct(T_world_cam, frame.timestamp_s)
+        self.keyframe_tracks = len(self.local_map.tracks)
+        self.phase = Phase.TRACKING
+        return True
+
+    def _continue_start(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
+        """Waits for parallax; once it is there, all waiting frames get their poses through `revised`."""
+        held = self.start.follow(self.local_map, self.grey, grey, frame.index)
+        self.grey = grey
+        if not held:
+            self.phase = Phase.WAITING
+            return self._begin(frame, grey)
+        if not self.start.attempt(self.local_map, self.motion.T_world_cam, frame.index):
+            return self._answer(frame, TrackStatus.INITIALISING, reason="waiting for the camera to move")
+        self.phase = Phase.TRACKING
+        T_world_cam = self.local_map.keyframes.T_world_cam[-1]
+        self.motion.correct(T_world_cam, frame.timestamp_s)
+        self.mapper.add_corners(self.local_map, grey, None, T_world_cam, frame.index)
+        self.keyframe_tracks = int(self.local_map.tracks.followed.sum())
+        self.late_at = len(self.local_map.keyframes) + _LATE_AFTER_KEYFRAMES
+        revised = self.start.late_poses(self.local_map)
+        revised.pop(frame.index)
+        return self._posed(frame, revised, keyframe=True)
+
+    def _continue(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
+        """Poses a frame among the landmarks."""
+        tracks = self.local_map.tracks
+        pose = self._locate(frame, grey)
+        if pose is None:
+            return self._lose(frame)
+        rows, uv, T_world_cam, inliers = pose
+        tracks.followed[:] = False
+        good = rows[inliers]
+        tracks.uv[good], tracks.followed[good], tracks.last_seen[good] = uv[inliers], True, frame.index
+        tracks.found[good] += 1
+        tracks.missed[rows[~inliers]] += 1
+        self.lost, self.grey = 0, grey
+        self.motion.update(T_world_cam, frame.timestamp_s)
+        if not self._wants_keyframe(T_world_cam):
+            return self._posed(frame, {}, keyframe=False)
+        return self._posed(frame, self._insert_keyframe(frame, grey), keyframe=True)
+
+    def _locate(self, frame: Frame, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+        """Rows of tracks seen, their image pixels, the pose and who agrees with it; None when lost."""
+        for prior in (self.motion.predict(frame.timestamp_s), self.motion.T_world_cam):
+            rows, uv = association.follow(self.local_map, self.lens, self.grey, grey, prior)
+            located = self._solve(rows, uv, prior)
+            if located is not None:
+                break
+        else:
+            return None
+        T_world_cam, inliers = located
+        self.local_map.tracks.followed[:] = False
+        self.local_map.tracks.followed[rows[inliers]] = True
+        more, more_uv, missed = association.find_again(
+            self.local_map, self.lens, grey, T_world_cam, self.settings.max_tracks // 2, frame.index
+        )
+        self.local_map.tracks.missed[missed] += 1
+        rows, uv = np.concatenate([rows[inliers], more]), np.concatenate([uv[inliers], more_uv])
+        return (rows, uv, *(self._solve(rows, uv, T_world_cam) or (T_world_cam, np.ones(len(rows), bool))))
+
+    def _solve(self, rows: np.ndarray, uv: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Pose from landmarks among the tracks, and bool [n]: who agrees. Candidates without position always do."""
+        landmark = self.local_map.tracks.is_landmark[rows]
+        uv_ideal = self.lens.to_ideal(uv[landmark])
+        xyz = self.local_map.tracks.xyz[rows[landmark]]
+        pose = colmap.absolute_pose(uv_ideal, xyz, self.lens.pinhole, self.settings.seed, prior)
+        if pose is None or pose.inliers.sum() < self.settings.min_inliers:
+            return None
+        agrees = np.ones(len(rows), bool)
+        agrees[landmark] = pose.inliers
+        return pose.T_world_cam, agrees
+
+    def _wants_keyframe(self, T_world_cam: np.ndarray) -> bool:
+        """New ground: parallax to the last keyframe, or too much of what it saw is out of sight."""
+        tracks = self.local_map.tracks
+        seen = tracks.followed & tracks.is_landmark
+        if tracks.followed.sum() < 0.6 * self.keyframe_tracks or seen.sum() < 3 * self.settings.min_inliers:
+            return True
+        depth = transform(inverse(T_world_cam), tracks.xyz[seen])[:, 2]
+        baseline = np.linalg.norm(T_world_cam[:3, 3] - self.local_map.keyframes.T_world_cam[-1, :3, 3])
+        return bool(baseline > np.tan(np.radians(self.settings.keyframe_angle_deg)) * np.median(depth))
+
+    def _insert_keyframe(self, frame: Frame, grey: np.ndarray) -> dict[int, np.ndarray]:
+        """Grows and adjusts the map; gives the poses of the earlier frames that moved."""
+        self.mapper.insert_keyframe(self.local_map, grey, self._depth(frame), self.motion.T_world_cam, frame.index)
+        moved = self.mapper.adjust(self.local_map)
+        self.motion.correct(self.local_map.keyframes.T_world_cam[-1], frame.timestamp_s)
+        keyframes = self.local_map.keyframes
+        revised = {}
+        if len(keyframes) == self.late_at:
+            revised = self.start.late_poses(self.local_map)
+            self.start.waiting, self.late_at = Waiting(), -1
+        for index in moved.tolist():
+            revised[index] = keyframes.T_world_cam[self.local_map.keyframe_rows(index)].copy()
+        revised.pop(frame.index, None)
+        self.local_map.forget(self.settings.max_keyframes, self.settings.max_landmarks)
+        self.keyframe_tracks = int(self.local_map.tracks.followed.sum())
+        return revised
+
+    def _lose(self, frame: Frame) -> TrackedFrame:
+        self.lost += 1
+        if self.lost >= self.settings.lost_before_restart:
+            self.phase = Phase.WAITING
+        return self._answer(frame, TrackStatus.LOST, reason="too few landmarks of the map were found in the image")
+
+    def _posed(self, frame: Frame, revised: dict[int, np.ndarray], keyframe: bool) -> TrackedFrame:
+        answer = self._answer(frame, TrackStatus.TRACKED)
+        answer.T_world_cam = self.motion.T_world_cam.copy()
+        answer.reference = frame.index if keyframe else int(self.local_map.keyframes.index[-1])
+        answer.revised = revised
+        tracks = self.local_map.tracks
+        rows = np.flatnonzero(tracks.followed & tracks.is_landmark)
+        if len(rows) > _MAX_SPARSE_POINTS:
+            rows = rows[np.linspace(0, len(rows) - 1, _MAX_SPARSE_POINTS).round().astype(int)]
+        answer.points = SparsePoints(tracks.uv[rows].astype(np.float32), tracks.xyz[rows].copy())
+        return answer
+
+    def _answer(self, frame: Frame, status: TrackStatus, reason: str = "") -> TrackedFrame:
+        return TrackedFrame(
+            frame.index, frame.timestamp_s, status, self.scale_status, component=self.component, reason=reason
+        )
+
+    def _depth(self, frame: Frame) -> np.ndarray | None:
+        """The frame's depth where it fits the image; a depth image of another size counts as missing."""
+        if frame.depth_m is None or frame.depth_m.shape != self.grey.shape:
+            return None
+        return frame.depth_m
+
+    def state(self) -> dict[str, np.ndarray]:
+        counters = [self.component, self.phase, self.lost, self.began, self.late_at, self.keyframe_tracks]
+        return {
+            **self.local_map.to_arrays(),
+            **self.motion.to_arrays(),
+            **self.start.waiting.to_arrays("waiting"),
+            "start.reference": np.array(self.start.reference),
+            "counters": np.array(counters, dtype=np.int64),
+            "grey": self.grey.copy(),
+        }
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        self.local_map = LocalMap.from_arrays(state)
+        self.motion.from_arrays(state)
+        self.start.waiting = Waiting.from_arrays(state, "waiting")
+        self.start.reference = int(state["start.reference"])
+        counters = [int(value) for value in state["counters"]]
+        self.component, phase, self.lost, began, self.late_at, self.keyframe_tracks = counters
+        self.phase, self.began = Phase(phase), bool(began)
+        self.grey = np.array(state["grey"])
