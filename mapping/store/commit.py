@@ -1,0 +1,146 @@
+"""What one commit writes before the root takes it over, and how it is taken back when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from pydantic import ValidationError
+from zarr.storage import LocalStore
+
+from mapping.records import KeyframeRecord, Submap
+from mapping.store import keyframes as keyframe_arrays
+from mapping.store.arrays import sync_file, sync_tree
+from mapping.store.header import LabelSpaceRecord, MapHeader, SubmapEntry
+from mapping.store.labels import GROUP as LABELS_GROUP
+from mapping.store.labels import check_label_space, write_labels
+from mapping.store.litter import named_groups, remove_group
+from mapping.store.root import sync_folder
+from mapping.store.settings import StoreSettings
+from mapping.store.state import StageStates, check_state, write_state
+from mapping.store.submaps import check_submap, write_submap
+from streammtl.errors import StoreError
+
+
+class Commit:
+    """New groups and chunks beside a committed map. `pointers` holds the header fields by which they begin to exist."""
+
+    def __init__(self, path: Path, committed: MapHeader, settings: StoreSettings) -> None:
+        self._path = path
+        self._committed = committed
+        self._settings = settings
+        self._root = zarr.open_group(LocalStore(path), mode="r+")
+        self._entries = {entry.number: entry for entry in committed.submaps}
+        self._new_groups: list[str] = []
+        self._new_keyframes = 0
+        self.generation = committed.generation + 1
+        self.pointers: dict[str, Any] = {
+            "generation": self.generation,
+            "submaps": committed.submaps,
+            "keyframes": committed.keyframes,
+            "state": committed.state,
+            "trajectory": None,  # derived from what changes now
+            "surface": None,
+            "label_space": committed.label_space,
+        }
+
+    def write_submaps(self, submaps: Sequence[Submap]) -> None:
+        """Writes each submap as a new group. Raises StoreError for a closed one and for arrays that do not fit."""
+        for submap in submaps:
+            check_submap(submap)
+            entry = self._entries.get(submap.number)
+            if entry is not None and entry.closed:
+                raise StoreError(
+                    f"submap {submap.number} is closed and cannot be written again; only its anchor can move."
+                )
+            checkpoint = 1 if entry is None else int(entry.group.rpartition(".")[2]) + 1
+            name = self._new_group(f"submaps/{submap.number:06d}.{checkpoint}")
+            self._entries[submap.number] = write_submap(self._root, name, submap, self._settings)
+        self._point_to_submaps()
+
+    def move(self, anchors: Mapping[int, np.ndarray]) -> None:
+        """Gives submaps new anchors T_world_submap f64 [4,4], without touching their voxels."""
+        for number, anchor in anchors.items():
+            if number not in self._entries:
+                raise StoreError(f"submap {number} cannot be moved: the map holds {sorted(self._entries)}.")
+            rows = np.asarray(anchor, dtype=np.float64).tolist()
+            try:
+                self._entries[number] = SubmapEntry.model_validate(
+                    self._entries[number].model_dump() | {"T_world_submap": rows}
+                )
+            except ValidationError as error:
+                raise StoreError(f"submap {number} cannot be moved: {error.errors()[0]['msg']}; got {rows}.") from None
+        self._point_to_submaps()
+
+    def append_keyframes(self, records: Sequence[KeyframeRecord]) -> None:
+        """Appends keyframes of submaps that are in the map or come with this commit."""
+        for record in records:
+            keyframe_arrays.check_keyframe(record)
+            if record.submap not in self._entries:
+                raise StoreError(
+                    f"the keyframe of frame {record.frame} belongs to submap {record.submap}, which is not in the map."
+                )
+        if records:
+            start = self._committed.keyframes
+            self._new_keyframes = len(records)
+            keyframe_arrays.append_keyframes(self._root, start, list(records), self._settings)
+            self.pointers["keyframes"] = start + len(records)
+
+    def write_state(self, state: StageStates) -> None:
+        """Replaces the stage states as a whole."""
+        check_state(state)
+        self.pointers["state"] = None
+        if state:
+            self.pointers["state"] = self._new_group(f"state/{self.generation}")
+            write_state(self._root, self.pointers["state"], state)
+
+    def write_labels(self, label_space: LabelSpaceRecord | None) -> None:
+        """Writes the label space once; later it must be the same, since voxels hold its ids."""
+        if self._committed.label_space is None and label_space is not None:
+            check_label_space(label_space)
+            write_labels(self._root, label_space)
+            self.pointers["label_space"] = label_space
+        elif label_space is not None and label_space != self._committed.label_space:
+            raise StoreError(
+                f"this map holds labels of {self._committed.label_space.name}, version "
+                f"{self._committed.label_space.version}; "
+                f"{label_space.name}, version {label_space.version} came. Start a new map for other labels."
+            )
+
+    def derived_group(self, kind: str) -> tuple[zarr.Group, str]:
+        """The root group and a name for a new trajectory or surface group; the other derived group stays as it is."""
+        name = self._new_group(f"{kind}/{self.generation}")
+        self.pointers |= {"trajectory": self._committed.trajectory, "surface": self._committed.surface, kind: name}
+        return self._root, name
+
+    def press(self) -> None:
+        """Brings everything written so far onto the disk."""
+        for name in self._new_groups:
+            sync_tree(self._path / name)
+            parent = (self._path / name).parent
+            sync_file(parent / "zarr.json")
+            sync_folder(parent)
+        if self._committed.label_space is None and self.pointers["label_space"] is not None:
+            sync_tree(self._path / LABELS_GROUP)
+        if self._new_keyframes:
+            keyframe_arrays.sync_keyframes(self._path, self._committed.keyframes, self.pointers["keyframes"])
+        sync_folder(self._path)
+
+    def take_back(self, header: MapHeader) -> None:
+        """Deletes what was written and `header`, the one on the disk, does not name."""
+        named = named_groups(header)
+        for name in self._new_groups:
+            if name not in named:
+                remove_group(self._path, name)
+        keyframe_arrays.remove_entries(self._path, header.keyframes, self._committed.keyframes + self._new_keyframes)
+
+    def _point_to_submaps(self) -> None:
+        self.pointers["submaps"] = tuple(self._entries[number] for number in sorted(self._entries))
+
+    def _new_group(self, name: str) -> str:
+        remove_group(self._path, name)
+        self._new_groups.append(name)
+        return name

@@ -1,0 +1,79 @@
+"""The published schema (schema.json): which arrays a group must hold, of which type and shape."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from streammtl.errors import StoreError
+
+MAX_FILE_BYTES = 1 << 30
+_SCHEMA: dict[str, Any] = json.loads(files("mapping.store").joinpath("schema.json").read_text(encoding="utf-8"))
+
+
+def published_schema() -> dict[str, Any]:
+    """JSON Schema of the root attributes; its `x-groups` member lists the arrays of every kind of group."""
+    return _SCHEMA
+
+
+def group_problems(group: zarr.Group, kind: str, sizes: dict[str, int]) -> list[str]:
+    """Where the arrays of a group depart from the schema, judged by their metadata alone.
+
+    `sizes` gives the lengths already known, by the letters of schema.json; other letters are bound by the first array.
+    """
+    problems: list[str] = []
+    bound = dict(sizes)
+    for name, expected in _SCHEMA["x-groups"][kind].items():
+        try:
+            array = group[name]
+        except KeyError:
+            problems.append(f"{group.path}/{name} is missing")
+            continue
+        except (ValueError, TypeError, OSError) as error:
+            problems.append(f"{group.path}/{name} is damaged: {error}")
+            continue
+        if not isinstance(array, zarr.Array):
+            problems.append(f"{group.path}/{name} is a group, expected an array")
+            continue
+        if _dtype_name(array) != expected["dtype"]:
+            problems.append(f"{array.path} has type {_dtype_name(array)}, expected {expected['dtype']}")
+        problems += _shape_problems(array, expected["shape"], bound)
+    return problems
+
+
+def _dtype_name(array: zarr.Array) -> str:
+    return "string" if np.dtype(array.dtype).kind in "TO" else str(array.dtype)
+
+
+def _shape_problems(array: zarr.Array, expected: list[int | str], bound: dict[str, int]) -> list[str]:
+    if len(array.shape) != len(expected):
+        return [f"{array.path} has shape {array.shape}, expected {len(expected)} axes {expected}"]
+    problems = []
+    for got, want in zip(array.shape, expected, strict=True):
+        if isinstance(want, str):
+            limit = _SCHEMA["x-limits"][want]
+            if got > limit:
+                problems.append(f"{array.path} has length {got} along {want}, more than {limit}, which no map needs")
+            want = bound.setdefault(want, got)
+        if got != want:
+            problems.append(f"{array.path} has shape {array.shape}, expected {want} where it has {got}")
+    outer = array.shards or array.chunks
+    if math.prod(outer) * np.dtype(array.dtype).itemsize > MAX_FILE_BYTES:
+        problems.append(
+            f"{array.path} has chunks of {outer}, more than {MAX_FILE_BYTES} bytes each, which no map needs"
+        )
+    return problems
+
+
+def check_group(path: Path, group: zarr.Group, kind: str, sizes: dict[str, int]) -> None:
+    """Raises StoreError with the first departure from the schema, before anything large is read."""
+    for problem in group_problems(group, kind, sizes):
+        raise StoreError(
+            f"the map {path} is damaged: {problem}. `streammtl info` lists all of it; restore the map or map again."
+        )

@@ -1,0 +1,68 @@
+"""What is in a map, for people: sizes, counts, rates."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mapping.store.header import MapHeader
+from mapping.store.trajectory import MapTrajectory
+
+
+def size_on_disk(path: Path) -> int:
+    """Bytes of all files below `path`, leftovers included."""
+    total = 0
+    for parent, _, files in os.walk(path):
+        for file in files:
+            try:
+                total += os.stat(os.path.join(parent, file)).st_size
+            except FileNotFoundError:  # a writer is at work
+                continue
+    return total
+
+
+def summarise(path: Path, header: MapHeader, trajectory: MapTrajectory) -> dict[str, Any]:
+    """A JSON-able summary.
+
+    Lengths are in metres where scale.status is metric, else in the map's own unit; rates are None when unknown.
+    """
+    times, progress = trajectory.timestamps_s, header.progress
+    duration_s = float(times[-1] - times[0]) if len(times) > 1 else 0.0
+    steps = np.diff(trajectory.frame)
+    per_frame_s = duration_s / float(steps.sum()) if len(steps) and duration_s > 0 else 0.0
+    labels = header.label_space
+    return {
+        "path": str(path),
+        "schema": header.schema_name,
+        "complete": progress.complete,
+        "source": header.provenance.source,
+        "created": header.provenance.created,
+        "updated": header.provenance.updated,
+        "size_bytes": size_on_disk(path),
+        "frames": len(trajectory),
+        "frames_by_status": progress.frames_by_status or _count(trajectory.status),
+        "frames_posed": int(trajectory.posed.sum()),
+        "dropped": progress.dropped,
+        "keyframes": header.keyframes,
+        "submaps": len(header.submaps),
+        "submaps_open": sum(not entry.closed for entry in header.submaps),
+        "components": header.components,
+        "blocks": sum(entry.blocks for entry in header.submaps),
+        "voxel_size_m": header.voxel_size_m,
+        "truncation_m": header.truncation_m,
+        "trajectory_length_m": trajectory.length_m,
+        "duration_s": duration_s,
+        "recording_frames_per_second": 1 / per_frame_s if per_frame_s else None,
+        "mapped_frames_per_second": progress.next_frame / progress.elapsed_s if progress.elapsed_s else None,
+        "elapsed_s": progress.elapsed_s,
+        "scale": header.scale.model_dump(mode="json"),
+        "label_space": {"name": labels.name, "version": labels.version, "labels": len(labels.ids)} if labels else None,
+    }
+
+
+def _count(status: np.ndarray) -> dict[str, int]:
+    values, counts = np.unique(status, return_counts=True)
+    return {str(value): int(count) for value, count in zip(values, counts, strict=True)}

@@ -1,0 +1,31 @@
+"""The merged surface as a derived group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import zarr
+
+from mapping.store.arrays import read_array, write_array
+from mapping.store.contract import check_group
+
+if TYPE_CHECKING:
+    from mapping.surface.mesh import Mesh
+
+_TYPES = {"vertices": np.float32, "faces": np.int32, "normals": np.float32, "colours": np.uint8, "labels": np.uint8}
+
+
+def write_surface_group(root: zarr.Group, name: str, mesh: Mesh) -> None:
+    group = root.create_group(name)
+    for array, dtype in _TYPES.items():
+        write_array(group, array, np.ascontiguousarray(getattr(mesh, array), dtype=dtype))
+
+
+def read_surface_group(path: Path, root: zarr.Group, name: str) -> Mesh:
+    from mapping.surface.mesh import Mesh
+
+    group = root[name]
+    check_group(path, group, "surface", {})
+    return Mesh(**{array: read_array(path, group, array) for array in _TYPES})
