@@ -16,7 +16,8 @@
     │   ├── StoreError         the map on disk cannot be read or written
     │   └── VersionError       the map was written by an unknown version
     └── PipelineError
-        └── StageError         a stage failed; names the stage and the frame
+        ├── StageError         a stage failed; names the stage and the frame
+        └── StageLostError     a stage's process died; the run goes on from the last commit
 
 A message says what was wrong, what was expected and what to do, in one paragraph.
 """
@@ -88,3 +89,7 @@ class PipelineError(StreamMtlError):
 
 class StageError(PipelineError):
     """A stage failed; the message names the stage and the frame."""
+
+
+class StageLostError(PipelineError):
+    """A stage's process died, and what it held is gone. A run recovers from it by itself, as often as it makes progress."""

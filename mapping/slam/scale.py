@@ -59,67 +59,70 @@ def depth_ratio(depth_m: np.ndarray, confidence: np.ndarray, views: ViewTuple, m
 
 
 class ScaleAligner:
-    """Collects ratios until the scale of the current component is known."""
+    """Finds the scale of each component of the trajectory. `estimates` holds those that are known."""
 
     def __init__(self, settings: ScaleSettings, depth_scale: ScaleStatus, depth_source: str) -> None:
         """`depth_scale`: what the depth to be fused means; `depth_source`: its name, for the record."""
         self.settings = settings
+        self.estimates: dict[int, ScaleEstimate] = {}
         self._depth_scale = depth_scale
         self._source = depth_source
-        self._ratios: list[float] = []  # log
-        self._seen = 0
-        self._component = -1
-        self._estimate: ScaleEstimate | None = None
+        self._ratios: dict[int, list[float]] = {}  # component -> log ratios
+        self._seen: dict[int, int] = {}
 
-    def estimate(self, views: ViewTuple) -> ScaleEstimate | None:
-        """The scale for these views, or None while it has to be observed first."""
-        if views.component != self._component:  # a new component has a scale of its own
-            self._component, self._estimate, self._ratios, self._seen = views.component, None, [], 0
-        if self._estimate is not None:
-            return self._estimate
-        if views.scale_status is ScaleStatus.METRIC:
-            self._estimate = ScaleEstimate(ScaleStatus.METRIC, "poses are metric")
-        elif self._depth_scale is ScaleStatus.UP_TO_SCALE:
-            self._estimate = ScaleEstimate(ScaleStatus.UP_TO_SCALE, "none: depth was triangulated from the poses")
-        return self._estimate
+    def knows(self, component: int, poses: ScaleStatus) -> bool:
+        """Whether a component's scale is known; where nothing has to be measured, it is from now on."""
+        if component not in self.estimates:
+            if poses is ScaleStatus.METRIC:
+                self.estimates[component] = ScaleEstimate(ScaleStatus.METRIC, "poses are metric")
+            elif self._depth_scale is ScaleStatus.UP_TO_SCALE:
+                method = "none: depth is triangulated from poses of unknown scale"
+                self.estimates[component] = ScaleEstimate(ScaleStatus.UP_TO_SCALE, method)
+        return component in self.estimates
 
-    def observe(self, views: ViewTuple, depth_m: np.ndarray, confidence: np.ndarray) -> ScaleEstimate | None:
-        """Takes one keyframe's depth; gives the scale once it is settled.
+    def observe(self, views: ViewTuple, depth_m: np.ndarray, confidence: np.ndarray) -> None:
+        """Takes the metric depth of a keyframe whose component has no scale yet.
 
-        Raises: ScaleError when it does not settle within `max_keyframes`.
+        Raises: ScaleError when the scale does not settle within `max_keyframes`.
         """
-        self._seen += 1
+        component = views.component
+        ratios = self._ratios.setdefault(component, [])
+        self._seen[component] = self._seen.get(component, 0) + 1
         ratio = depth_ratio(depth_m, confidence, views, self.settings.min_points)
         if ratio is not None:
-            self._ratios.append(np.log(ratio))
-        if len(self._ratios) >= self.settings.min_keyframes:
-            centre = float(np.median(self._ratios))
-            spread = 1.4826 * float(np.median(np.abs(np.array(self._ratios) - centre)))
-            half = 1.96 * 1.2533 * spread / np.sqrt(len(self._ratios))  # 1.2533: a median varies more than a mean
-            if 2 * half <= self.settings.max_interval:
-                interval = (float(np.exp(centre - half)), float(np.exp(centre + half)))
-                self._estimate = ScaleEstimate(ScaleStatus.METRIC, self._source, float(np.exp(centre)), interval)
-                return self._estimate
-        if self._seen >= self.settings.max_keyframes:
-            raise ScaleError(
-                f"the scale is unknown: {len(self._ratios)} of {self._seen} keyframes gave a ratio of {self._source} to "
-                f"tracked points, and its 95 % interval is wider than {self.settings.max_interval:.0%}. Give metric "
-                "poses (--poses), a recording with depth, or allow a wider interval (--set scale.max_interval=0.5)."
-            )
-        return None
+            ratios.append(np.log(ratio))
+        if len(ratios) >= self.settings.min_keyframes:
+            estimate = self._robust_median(ratios)
+            low, high = estimate.interval
+            if high / low - 1 <= self.settings.max_interval:
+                self.estimates[component] = estimate
+                del self._ratios[component]
+                return
+        if self._seen[component] >= self.settings.max_keyframes:
+            self.refuse(component)
+
+    def refuse(self, component: int) -> None:
+        """Raises: ScaleError; the scale of a component could not be found."""
+        raise ScaleError(
+            f"the scale is unknown: {len(self._ratios.get(component, []))} of {self._seen.get(component, 0)} keyframes "
+            f"gave a ratio of {self._source} to tracked points; {self.settings.min_keyframes} that agree within "
+            f"{self.settings.max_interval:.0%} are needed. Give metric poses (--poses), a recording with depth, or allow "
+            "a wider interval (--set scale.max_interval=0.5)."
+        )
+
+    def _robust_median(self, ratios: list[float]) -> ScaleEstimate:
+        centre = float(np.median(ratios))
+        spread = 1.4826 * float(np.median(np.abs(np.array(ratios) - centre)))
+        half = 1.96 * 1.2533 * spread / np.sqrt(len(ratios))  # 1.2533: a median varies more than a mean
+        interval = (float(np.exp(centre - half)), float(np.exp(centre + half)))
+        return ScaleEstimate(ScaleStatus.METRIC, self._source, float(np.exp(centre)), interval)
 
     def state(self) -> dict[str, np.ndarray]:
-        estimate = self._estimate
-        known = estimate is not None and estimate.interval is not None
-        return {
-            "component": np.array([self._component], np.int64),
-            "factor": np.array([estimate.factor if known else np.nan]),
-            "interval": np.array(estimate.interval if known else (np.nan, np.nan)),
-        }
+        """The measured scales; the others follow from the poses."""
+        measured = [(c, e.factor, *e.interval) for c, e in self.estimates.items() if e.interval is not None]
+        return {"measured": np.array(measured, np.float64).reshape(-1, 4)}  # component, factor, low, high
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        factor = float(state["factor"][0])
-        if np.isfinite(factor):
-            self._component = int(state["component"][0])
-            low, high = (float(x) for x in state["interval"])
-            self._estimate = ScaleEstimate(ScaleStatus.METRIC, self._source, factor, (low, high))
+        """Continues from what `state` gave."""
+        for component, factor, low, high in state["measured"].tolist():
+            self.estimates[int(component)] = ScaleEstimate(ScaleStatus.METRIC, self._source, factor, (low, high))

@@ -1,0 +1,1 @@
+"""Verbs for users: map, live, evaluate, export; the stages and what runs them."""

@@ -1,0 +1,226 @@
+"""The `streammtl` command."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streammtl.errors import StreamMtlError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Recordings and live streams become metric, semantic 3D maps.",
+)
+
+
+class DepthSource(StrEnum):
+    AUTO = "auto"
+    SENSOR = "sensor"
+    PREDICTED = "predicted"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+MapPath = Annotated[Path, typer.Argument(metavar="MAP.zarr", help="A map written by streammtl.")]
+Source = Annotated[
+    str,
+    typer.Argument(help="Video file, image folder, glob, recording folder, TUM RGB-D or 7-Scenes folder."),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="MAP.zarr", help="Where to write the map.")]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML with settings that differ from the defaults.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="a.b=c", help="One setting; see `streammtl config`. Repeatable.")
+]
+Intrinsics = Annotated[
+    str | None, typer.Option("--intrinsics", metavar="fx,fy,cx,cy|FILE", help="Calibration; estimated when unknown.")
+]
+Poses = Annotated[Path | None, typer.Option("--poses", metavar="FILE.tum", help="Known poses; tracking is skipped.")]
+Depth = Annotated[DepthSource | None, typer.Option("--depth", help="Which depth to fuse.")]
+MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after this many frames.")]
+Stride = Annotated[int, typer.Option("--stride", min=1, help="Take every n-th frame.")]
+Local = Annotated[bool, typer.Option("--local", help="Run all stages in this process instead of Ray actors.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted map from its last commit.")]
+
+
+@app.command(
+    "map",
+    epilog="Example:  streammtl map walk.mp4 --out walk.zarr\n\n  streammtl map walk.mp4 --out walk.zarr --resume",
+)
+def map_command(
+    source: Source,
+    out: Out,
+    config: Config = None,
+    overrides: Set = None,
+    intrinsics: Intrinsics = None,
+    poses: Poses = None,
+    depth: Depth = None,
+    max_frames: MaxFrames = None,
+    stride: Stride = 1,
+    local: Local = False,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Map a recording."""
+    from pipelines.map_command import map_recording
+    from pipelines.prepare import Request
+
+    request = Request(
+        source=source,
+        out=out,
+        config=config,
+        overrides=tuple(overrides or ()),
+        intrinsics=intrinsics,
+        poses=poses,
+        depth=depth and depth.value,
+        max_frames=max_frames,
+        stride=stride,
+        resume=resume,
+    )
+    report = map_recording(request, local=local)
+    _print(report.as_dict(), report.as_text(), as_json)
+
+
+@app.command(
+    epilog="Example:  streammtl live 0 --out room.zarr\n\n  streammtl live walk.mp4 --realtime --out walk.zarr"
+)
+def live(
+    source: Annotated[str, typer.Argument(help="Camera index, stream URL, or a video file with --realtime.")],
+    out: Out,
+    realtime: Annotated[bool, typer.Option("--realtime", help="Play a file at its own speed; always so here.")] = True,
+    config: Config = None,
+    overrides: Set = None,
+    intrinsics: Intrinsics = None,
+    max_frames: MaxFrames = None,
+    local: Local = False,
+    as_json: Json = False,
+) -> None:
+    """Map a camera or stream: newest frame first, drops counted, latency reported."""
+    from pipelines.map_command import map_recording
+    from pipelines.prepare import Request
+
+    request = Request(
+        source=source,
+        out=out,
+        config=config,
+        overrides=tuple(overrides or ()),
+        intrinsics=intrinsics,
+        max_frames=max_frames,
+        live=True,
+    )
+    report = map_recording(request, local=local)
+    _print(report.as_dict(), report.as_text(), as_json)
+
+
+@app.command(epilog="Example:  streammtl info walk.zarr\n\n  streammtl info walk.zarr --json")
+def info(path: MapPath, as_json: Json = False) -> None:
+    """Say what is in a map and validate it; exit 1 when it does not hold to the schema."""
+    from pipelines.info_command import describe_map
+
+    summary, problems = describe_map(path)
+    text = "\n".join([f"{key}: {value}" for key, value in summary.items()] + [f"problem: {p}" for p in problems])
+    _print({**summary, "problems": problems}, text, as_json)
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example:  streammtl export walk.zarr --to walk.ply\n\n  streammtl export walk.zarr --to walk.tum")
+def export(
+    path: MapPath,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="OUT.ply or .glb (mesh), .tum (trajectory), .png (pictures), transforms.json, DIR/ (COLMAP)."
+        ),
+    ],
+    colours: Annotated[str, typer.Option("--colours", help="rgb or label")] = "rgb",
+    points: Annotated[bool, typer.Option("--points", help="Point cloud instead of a mesh.")] = False,
+    keyframes: Annotated[bool, typer.Option("--keyframes", help="Trajectory of keyframes only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a map in a format that other tools open; the extension picks it."""
+    from mapping.export import export_map
+    from mapping.store.reader import open_map
+
+    written = export_map(open_map(path), to, colours=colours, points=points, keyframes_only=keyframes)
+    _print({"written": str(written)}, f"wrote {written}", as_json)
+
+
+@app.command(
+    epilog="Example:  streammtl evaluate walk.zarr --truth walk/\n\n  streammtl evaluate walk.zarr --truth walk/ --json"
+)
+def evaluate(
+    path: MapPath,
+    truth: Annotated[Path, typer.Option("--truth", help="Recording folder with poses.txt and mesh.ply or depth/.")],
+    as_json: Json = False,
+) -> None:
+    """Compare a map with the truth: trajectory in SE(3) and Sim(3), surface accuracy, completeness, F-score."""
+    from mapping.evaluation.evaluate import evaluate_map
+    from mapping.store.reader import open_map
+
+    result = evaluate_map(open_map(path), truth)
+    _print(result, "\n".join(_lines(result)), as_json)
+
+
+@app.command(epilog="Example:  streammtl doctor\n\n  streammtl doctor --json")
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine has and lacks, with the remedy."""
+    from pipelines.doctor import examine
+
+    findings = examine()
+    text = "\n".join(f"{'ok     ' if f.ok else 'MISSING'}  {f.what}: {f.found}{f.advice}" for f in findings)
+    _print([f.as_dict() for f in findings], text, as_json)
+    if not all(f.ok or f.optional for f in findings):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example:  streammtl config\n\n  streammtl config --set fusion.voxel_size_m=0.01")
+def config(config: Config = None, overrides: Set = None, as_json: Json = False) -> None:
+    """Print all settings with values, units and meaning, as a YAML file to start from."""
+    from pipelines.settings import describe, load_settings
+
+    settings = load_settings(config, overrides)
+    lines, group = [], ""
+    for name, value, kind, meaning in describe(settings):
+        if name.partition(".")[0] != group:
+            group = name.partition(".")[0]
+            lines.append(f"{group}:")
+        shown = json.dumps(value if not isinstance(value, Path) else str(value))
+        lines.append(f"  {name.partition('.')[2]}: {shown}  # {kind}; {meaning}")
+    _print(settings.model_dump(mode="json"), "\n".join(lines), as_json)
+
+
+def _lines(value: Any, indent: str = "") -> list[str]:
+    lines = []
+    for key, inside in value.items():
+        if isinstance(inside, dict):
+            lines += [f"{indent}{key}:", *_lines(inside, indent + "  ")]
+        else:
+            lines.append(f"{indent}{key}: {inside:.4g}" if isinstance(inside, float) else f"{indent}{key}: {inside}")
+    return lines
+
+
+def _print(as_data: Any, as_text: str, as_json: bool) -> None:
+    print(json.dumps(as_data, indent=2, default=str) if as_json else as_text)
+
+
+def main() -> None:
+    """Entry point: errors raised on purpose become one paragraph and exit code 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        app()
+    except StreamMtlError as error:
+        print(f"streammtl: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

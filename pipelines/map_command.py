@@ -1,0 +1,84 @@
+"""`streammtl map` and `streammtl live`: run a job and say what came of it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mapping.store.reader import open_map
+from pipelines.prepare import Request, prepare
+from pipelines.progress import progress_display
+from pipelines.run import Outcome, StopRequest, run
+
+
+@dataclass
+class RunReport:
+    """The end of a run, for people and for programs."""
+
+    summary: dict[str, Any]
+    outcome: Outcome
+    request: Request
+    run_s: float
+    damaged: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Figures of the run beside those of the map."""
+        frames = self.outcome.progress.next_frame - self.outcome.first_frame
+        result = {
+            "map": str(self.request.out),
+            "run_s": round(self.run_s, 2),
+            "frames_per_s": round(frames / max(self.run_s, 1e-6), 2),
+            **self.summary,
+        }
+        if self.damaged:
+            result["recording_damaged"] = self.damaged
+        if self.request.live:
+            result["pose_latency_ms"] = percentiles_ms(self.outcome.pose_latency_s)
+            result["map_latency_ms"] = percentiles_ms(self.outcome.map_latency_s)
+        return result
+
+    def as_text(self) -> str:
+        lines = [f"{key.replace('_', ' ')}: {value}" for key, value in self.as_dict().items()]
+        if not self.summary.get("complete", True):
+            lines.append("interrupted: what was done is safe. Go on with the same command and --resume.")
+        out = shlex.quote(str(self.request.out))
+        mesh = shlex.quote(str(self.request.out.with_suffix(".ply")))
+        lines.append(f"next: streammtl info {out}; streammtl export {out} --to {mesh}")
+        return "\n".join(lines)
+
+
+def percentiles_ms(latencies_s: list[float]) -> dict[str, float]:
+    """Median, 95th and 99th percentile in milliseconds; empty without samples."""
+    if not latencies_s:
+        return {}
+    values = np.percentile(latencies_s, [50, 95, 99]) * 1000
+    return {name: round(float(value), 1) for name, value in zip(("p50", "p95", "p99"), values, strict=True)}
+
+
+def map_recording(request: Request, local: bool) -> RunReport:
+    """Maps a recording or a live source.
+
+    Raises: StreamMtlError of any kind, with the map left at its last commit.
+    """
+    job = prepare(request)
+    executor = _executor(local)
+    stop = StopRequest()
+    started = time.monotonic()
+    with job.recording, stop.on_interrupt(), progress_display(job.recording.frame_count) as report:
+        outcome = run(job, executor, report, stop)
+    run_s = time.monotonic() - started
+    return RunReport(open_map(request.out).summary(), outcome, request, run_s, job.recording.damaged)
+
+
+def _executor(local: bool) -> Any:
+    if local:
+        from pipelines.local import LocalExecutor
+
+        return LocalExecutor()
+    from pipelines.actors import RayExecutor  # Ray takes seconds to import and start
+
+    return RayExecutor()

@@ -1,0 +1,288 @@
+"""The stage that owns the map: fuses keyframes into the open submap and commits."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mapping.fusion.anchor import new_anchor
+from mapping.fusion.grid import VoxelGrid
+from mapping.fusion.observation import DepthObservation
+from mapping.records import FrameRecord, KeyframeRecord, Submap
+from mapping.slam.scale import ScaleEstimate
+from mapping.slam.tracked import TrackedFrame, TrackStatus, Trajectory
+from mapping.slam.view_selection import ViewTuple
+from mapping.store.header import MapHeader, Progress, ScaleRecord
+from mapping.store.reader import open_map
+from mapping.store.writer import MapWriter
+from mapping.surface.merge import merge_submaps
+from mapping.surface.mesh import extract_mesh
+from pipelines.settings import Settings
+from pipelines.stages import Prediction, State, Step
+from streammtl.errors import StageError, StreamMtlError
+
+
+@dataclass(frozen=True)
+class MapProgress:
+    """How far the map has come; what a progress line shows."""
+
+    next_frame: int
+    frames: Counter
+    keyframes: int
+    submaps: int
+    blocks: int  # of the open submap
+    committed_frame: int  # frames below are safe on disk
+
+
+@dataclass
+class _OpenSubmap:
+    number: int
+    component: int
+    T_world_submap: np.ndarray
+    grid: VoxelGrid
+    keyframes: int = 0
+
+
+class Mapping:
+    """(Step, Prediction) -> voxels, records and commits.
+
+    Memory holds the open submap and what came since the last commit. The open submap's frames follow bundle adjustment
+    until it closes.
+    """
+
+    def __init__(self, settings: Settings, path: Path, header: MapHeader, resume: bool) -> None:
+        self._settings = settings
+        self._path = Path(path)
+        writer = MapWriter.resume(path, settings.store) if resume else MapWriter.create(path, header, settings.store)
+        self._writer = writer
+        self._header = writer.header
+        self._started_s = time.monotonic() - writer.progress.elapsed_s
+        self._frames = Counter(writer.progress.frames_by_status)  # of closed submaps
+        self._next_frame = self._committed = writer.progress.next_frame
+        self._keyframes = writer.header.keyframes
+        self._trajectory = Trajectory()
+        self._fused: set[int] = set()  # keyframes among the frames of the trajectory
+        self._open: _OpenSubmap | None = None
+        self._closed: list[Submap] = []
+        self._records: list[KeyframeRecord] = []
+        self._scale: ScaleEstimate | None = None
+        if resume:
+            self._restore(writer.state.get("mapping", {}))
+
+    def start(self) -> tuple[MapHeader, dict[str, State]]:
+        """The header and the stage states of the last commit: where the other stages go on from."""
+        return self._header, self._writer.state
+
+    def integrate(self, item: tuple[Step, Prediction | None]) -> MapProgress:
+        """Takes the next step and what the model said of its keyframe."""
+        step, prediction = item
+        try:
+            for tracked in step.tracked:
+                self._trajectory.add(tracked)
+                self._next_frame = tracked.index + 1
+            self._scale = step.scale or self._scale
+            if step.views is not None:
+                self._fuse(step.views, prediction)
+            if step.checkpoint is not None:
+                self._commit(step.checkpoint, complete=False)
+        except StreamMtlError:
+            raise
+        except Exception as error:
+            raise StageError(f"mapping failed before frame {self._next_frame}: {error!r}") from error
+        return self._progress()
+
+    def finish(self, checkpoint: dict[str, State], complete: bool, dropped: int) -> MapProgress:
+        """Last commit. A complete recording closes its submap; an interrupted one leaves it open to go on later."""
+        if complete:
+            self._close_before(self._next_frame)
+        self._commit(checkpoint, complete, dropped)
+        self._writer.write_trajectory()
+        if self._settings.run.surface:
+            fusion = self._settings.fusion
+            blocks = merge_submaps(open_map(self._path).submaps(), fusion.voxel_size_m, fusion.truncation_m)
+            self._writer.write_surface(extract_mesh(blocks, fusion.voxel_size_m))
+        return self._progress()
+
+    def close(self) -> None:
+        """Frees the map for other writers."""
+        self._writer.close()
+
+    def _fuse(self, views: ViewTuple, prediction: Prediction | None) -> None:
+        reference = views.reference
+        full = self._open is not None and self._open.keyframes >= self._settings.run.keyframes_per_submap
+        if self._open is None or full or self._open.component != views.component:
+            self._close_before(reference.index)
+            self._begin(views.component, reference.T_world_cam)
+        observation = self._observation(views, prediction)
+        if observation is None:
+            return
+        opened = self._open
+        opened.grid.integrate(observation)
+        opened.keyframes += 1
+        self._keyframes += 1
+        self._fused.add(reference.index)
+        labels = observation.label_ids
+        confidence = observation.confidence
+        self._records.append(
+            KeyframeRecord(
+                frame=reference.index,
+                timestamp_s=reference.timestamp_s,
+                submap=opened.number,
+                T_submap_cam=observation.T_submap_cam,
+                camera=reference.camera,
+                image=reference.image,
+                depth_m=observation.depth_m,
+                confidence=confidence if confidence is not None else (observation.depth_m > 0).astype(np.float32),
+                label_ids=labels[..., 0] if labels is not None else np.zeros(observation.depth_m.shape, np.uint8),
+            )
+        )
+
+    def _observation(self, views: ViewTuple, prediction: Prediction | None) -> DepthObservation | None:
+        """Sensor depth where there is some, with the model's labels on its grid; else the model's depth on its own."""
+        reference = views.reference
+        T_submap_cam = np.linalg.inv(self._open.T_world_submap) @ reference.T_world_cam
+        if reference.depth_m is not None and self._settings.run.depth != "predicted":
+            size = (reference.camera.width, reference.camera.height)
+            sensed = DepthObservation(reference.depth_m, reference.image, reference.camera, T_submap_cam)
+            if prediction is None or prediction.label_ids is None:
+                return sensed
+            return replace(
+                sensed,
+                label_ids=_enlarged(prediction.label_ids, size, cv2.INTER_NEAREST),
+                label_probabilities=_enlarged(prediction.label_probabilities, size, cv2.INTER_NEAREST),
+                boundary=None
+                if prediction.boundary is None
+                else _enlarged(prediction.boundary, size, cv2.INTER_LINEAR),
+            )
+        if prediction is None:
+            return None
+        size = (prediction.camera.width, prediction.camera.height)
+        return DepthObservation(
+            depth_m=prediction.depth_m,
+            image=cv2.resize(reference.image, size, interpolation=cv2.INTER_AREA),
+            camera=prediction.camera,
+            T_submap_cam=T_submap_cam,
+            confidence=prediction.confidence,
+            label_ids=prediction.label_ids,
+            label_probabilities=prediction.label_probabilities,
+            normals=prediction.normals,
+            boundary=prediction.boundary,
+        )
+
+    def _begin(self, component: int, T_world_cam: np.ndarray) -> None:
+        number = self._open_number()
+        grid = VoxelGrid(self._settings.fusion)
+        self._open = _OpenSubmap(number, component, new_anchor(T_world_cam, self._settings.fusion), grid)
+
+    def _open_number(self) -> int:
+        taken = [entry.number for entry in self._header.submaps] + [submap.number for submap in self._closed]
+        return max(taken, default=-1) + 1
+
+    def _close_before(self, index: int) -> None:
+        """Closes the open submap with the frames before `index`; its voxels leave memory at the next commit."""
+        if self._open is None:
+            return
+        submap = self._snapshot(before=index, closed=True)
+        self._frames.update(record.status.value for record in submap.frames)
+        self._closed.append(submap)
+        self._trajectory.forget_before(index)
+        self._fused = {i for i in self._fused if i >= index}
+        self._open = None
+
+    def _snapshot(self, before: int, closed: bool) -> Submap:
+        opened = self._open
+        T_submap_world = np.linalg.inv(opened.T_world_submap)
+        frames = [self._record(f, T_submap_world) for f in self._trajectory.frames() if f.index < before]
+        blocks = opened.grid.blocks()
+        return Submap(opened.number, opened.component, opened.T_world_submap, blocks, frames, closed)
+
+    def _record(self, tracked: TrackedFrame, T_submap_world: np.ndarray) -> FrameRecord:
+        posed = tracked.T_world_cam is not None
+        return FrameRecord(
+            index=tracked.index,
+            timestamp_s=tracked.timestamp_s,
+            T_submap_cam=T_submap_world @ tracked.T_world_cam if posed else np.full((4, 4), np.nan),
+            status=tracked.status,
+            scale_status=tracked.scale_status,
+            keyframe=tracked.index in self._fused,
+        )
+
+    def _commit(self, states: dict[str, State], complete: bool, dropped: int = 0) -> None:
+        submaps = list(self._closed)
+        if self._open is None and complete and self._trajectory.frames():
+            self._begin(0, np.eye(4))  # frames but no keyframe: an empty submap holds them
+            self._close_before(self._next_frame)
+            submaps = list(self._closed)
+        if self._open is not None:
+            self._open.grid.round_to_stored()
+            submaps.append(self._snapshot(before=self._next_frame, closed=False))
+        self._header = self._header.model_copy(
+            update={"scale": self._scale_record(), "progress": self._progress_record(complete, dropped)}
+        )
+        self._writer.commit(
+            submaps=submaps, keyframes=self._records, state={**states, "mapping": self._state()}, header=self._header
+        )
+        self._header = self._writer.header
+        self._closed, self._records = [], []
+        self._committed = self._next_frame
+
+    def _scale_record(self) -> ScaleRecord:
+        if self._scale is None:
+            return self._header.scale
+        scale = self._scale
+        value = scale.factor if scale.status == "metric" else None
+        return ScaleRecord(status=scale.status, value=value, method=scale.method, interval=scale.interval)
+
+    def _progress_record(self, complete: bool, dropped: int) -> Progress:
+        return Progress(
+            next_frame=self._next_frame,
+            frames_by_status=dict(self._counts()),
+            dropped=self._header.progress.dropped + dropped,
+            elapsed_s=time.monotonic() - self._started_s,
+            complete=complete,
+        )
+
+    def _counts(self) -> Counter:
+        return self._frames + Counter(frame.status.value for frame in self._trajectory.frames())
+
+    def _progress(self) -> MapProgress:
+        return MapProgress(
+            next_frame=self._next_frame,
+            frames=self._counts(),
+            keyframes=self._keyframes,
+            submaps=self._open_number() if self._open is None else self._open.number + 1,
+            blocks=0 if self._open is None else len(self._open.grid),
+            committed_frame=self._committed,
+        )
+
+    def _state(self) -> State:
+        opened = self._open
+        return {
+            "open": np.array([-1, 0, 0] if opened is None else [opened.number, opened.component, opened.keyframes]),
+            "fused": np.array(sorted(self._fused), np.int64),
+            "closed_frames": np.array([self._frames[status.value] for status in TrackStatus], np.int64),
+            **{f"trajectory_{name}": array for name, array in self._trajectory.state().items()},
+        }
+
+    def _restore(self, state: State) -> None:
+        if not state:
+            return
+        prefix = "trajectory_"
+        self._trajectory.restore({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        self._fused = {int(i) for i in state["fused"]}
+        self._frames = Counter(dict(zip([s.value for s in TrackStatus], state["closed_frames"].tolist(), strict=True)))
+        number, component, keyframes = (int(x) for x in state["open"])
+        if number >= 0:
+            submap = open_map(self._path).submap(number)
+            grid = VoxelGrid.from_blocks(self._settings.fusion, submap.blocks)
+            self._open = _OpenSubmap(number, component, submap.T_world_submap, grid, keyframes)
+
+
+def _enlarged(array: np.ndarray, size: tuple[int, int], how: int) -> np.ndarray:
+    enlarged = cv2.resize(array, size, interpolation=how)
+    return enlarged if enlarged.ndim == array.ndim else enlarged[..., None]

@@ -1,0 +1,147 @@
+"""From what a user types to a job: source, calibration, settings, header."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import streammtl
+from mapping.slam.calibration import estimate_camera
+from mapping.store.header import CameraRecord, LabelSpaceRecord, MapHeader, Provenance
+from mapping.store.reader import is_map, open_map
+from pipelines.run import Job
+from pipelines.settings import Settings, load_settings, settings_from
+from recordings import Recording, open_recording
+from recordings.calibration import parse_intrinsics
+from streammtl.camera import Camera
+from streammtl.errors import ConfigError, StoreError
+from streammtl.labels import label_space
+from streammtl.models.registry import model_class
+from streammtl.views import Frame
+
+logger = logging.getLogger(__name__)
+
+CALIBRATION_SECONDS = 20.0
+CALIBRATION_IMAGES = 120  # looked at; calibration chooses among them
+
+
+@dataclass
+class Request:
+    """What to map, as typed."""
+
+    source: str
+    out: Path
+    config: Path | None = None
+    overrides: tuple[str, ...] = ()
+    intrinsics: str | None = None
+    poses: Path | None = None
+    depth: str | None = None
+    max_frames: int | None = None
+    stride: int = 1
+    resume: bool = False
+    live: bool = False
+
+
+def prepare(request: Request) -> Job:
+    """Opens the source, finds the calibration, checks the settings; nothing is written yet.
+
+    Raises: ConfigError, RecordingError, CameraError, StoreError.
+    """
+    resumed = request.resume and is_map(request.out)
+    if request.out.exists() and not request.resume and any(_entries(request.out)):
+        raise StoreError(f"{request.out} exists already. Choose another --out, or continue that map with --resume.")
+    settings, camera, how = _resumed_settings(request) if resumed else (_settings(request), None, "")
+    recording = _open(request, camera)
+    try:
+        _check_sources(settings, recording)
+        if camera is None:
+            recording, camera, how = _calibrated(request, recording)
+        header = _header(request, settings, recording, camera, how)
+        return Job(recording, recording.camera or camera, settings, request.out, header, resumed)
+    except BaseException:
+        recording.close()
+        raise
+
+
+def _entries(path: Path) -> list[Path]:
+    return list(path.iterdir()) if path.is_dir() else [path]
+
+
+def _settings(request: Request) -> Settings:
+    overrides = list(request.overrides)
+    if request.poses is not None:
+        overrides.append("tracker=given")
+    if request.depth is not None:
+        overrides.append(f"run.depth={request.depth}")
+    if request.live:
+        overrides.insert(0, "view_selection.delay=0")  # no waiting for later neighbours
+    return load_settings(request.config, overrides)
+
+
+def _resumed_settings(request: Request) -> tuple[Settings, Camera, str]:
+    """A map is continued with the settings and the calibration it was begun with."""
+    if request.overrides or request.config or request.intrinsics or request.depth:
+        raise ConfigError(
+            "--resume continues with the settings stored in the map; leave out --config, --set, --depth and "
+            "--intrinsics, or start a new map."
+        )
+    header = open_map(request.out).header
+    record = header.provenance.camera
+    return settings_from(header.config), record.camera(), record.how
+
+
+def _open(request: Request, camera: Camera | None) -> Recording:
+    return open_recording(
+        request.source,
+        camera=camera,
+        stride=request.stride,
+        max_frames=request.max_frames,
+        realtime=request.live,
+        poses=request.poses,
+    )
+
+
+def _check_sources(settings: Settings, recording: Recording) -> None:
+    if settings.tracker.name == "given" and not recording.has_poses:
+        raise ConfigError(f"tracker=given needs poses, and {recording.name} has none. Give --poses FILE.tum.")
+    if settings.run.depth == "sensor" and not recording.has_depth:
+        raise ConfigError(f"--depth sensor needs a recording with depth, and {recording.name} has none.")
+
+
+def _calibrated(request: Request, recording: Recording) -> tuple[Recording, Camera, str]:
+    """Given on the command line, else the recording's own, else estimated from its first seconds."""
+    if request.intrinsics is not None:
+        camera = parse_intrinsics(request.intrinsics, recording.width, recording.height)
+        recording.close()
+        return _open(request, camera), camera, "given"
+    if recording.camera is not None:
+        return recording, recording.camera, "given with the recording"
+    logger.warning("The calibration of %s is unknown; estimating it from the images.", recording.name)
+    count = round(CALIBRATION_SECONDS * (recording.fps or 30.0))
+    frames = islice((f for f in recording.frames() if isinstance(f, Frame)), count)
+    step = max(1, min(count, recording.frame_count or count) // CALIBRATION_IMAGES)
+    estimate = estimate_camera([frame.image for frame in islice(frames, 0, None, step)])
+    logger.warning("%s", estimate.message)
+    recording.close()
+    return _open(request, estimate.camera), estimate.camera, "estimated"
+
+
+def _header(request: Request, settings: Settings, recording: Recording, camera: Camera, how: str) -> MapHeader:
+    space = model_class(settings.model.name).label_space
+    return MapHeader(
+        voxel_size_m=settings.fusion.voxel_size_m,
+        truncation_m=settings.fusion.truncation_m,
+        label_space=None if space is None else LabelSpaceRecord.model_validate(label_space(space).record()),
+        config=settings.model_dump(mode="json"),
+        provenance=Provenance(
+            version=streammtl.__version__,
+            source=str(request.source),
+            source_kind=recording.kind,
+            camera=CameraRecord.of(camera, how),
+            hardware={"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count() or 0},
+        ),
+    )

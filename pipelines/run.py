@@ -1,0 +1,195 @@
+"""The one way through: a recording becomes a map. Offline, live and tests take it alike."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mapping.slam.scale import ScaleAligner
+from mapping.slam.tracked import TrackedFrame
+from mapping.slam.view_selection import ViewSelector
+from mapping.store.header import MapHeader
+from mapping.store.reader import is_map, open_map
+from pipelines.mapping_stage import Mapping, MapProgress
+from pipelines.settings import Settings
+from pipelines.stages import Arrival, Inference, State, Step, Tracking
+from pipelines.steps import arrivals, bring_to_scale, select_keyframes
+from recordings import Recording
+from streammtl.camera import Camera
+from streammtl.errors import PipelineError, StageError, StageLostError
+from streammtl.models.registry import model_class
+from streammtl.views import Frame, ScaleStatus, SkippedFrame
+
+FRAMES_IN_FLIGHT = 4
+KEYFRAMES_IN_FLIGHT = 2
+STEPS_IN_FLIGHT = 8  # light ones: a keyframe's depth, or poses alone
+RECOVERIES = 5  # stage losses in a row without a commit in between, before giving up
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[MapProgress], None]
+
+
+@dataclass
+class Job:
+    """What to map, and where to."""
+
+    recording: Recording
+    camera: Camera
+    settings: Settings
+    out: Path
+    header: MapHeader  # of a new map: provenance, configuration
+    resume: bool = False
+
+
+@dataclass
+class Outcome:
+    """What a run did."""
+
+    first_frame: int
+    progress: MapProgress | None = None
+    pose_latency_s: list[float] = field(default_factory=list)  # frame in to pose known
+    map_latency_s: list[float] = field(default_factory=list)  # frame in to keyframe fused
+
+
+class StopRequest:
+    """Set by Ctrl-C: frames end here, and what is under way is finished."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def __bool__(self) -> bool:
+        return self.event.is_set()
+
+    @contextmanager
+    def on_interrupt(self) -> Iterator[StopRequest]:
+        """The first SIGINT or SIGTERM asks to stop; the second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+
+        def ask(number: int, _frame: Any) -> None:
+            if self.event.is_set():
+                raise KeyboardInterrupt
+            self.event.set()
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outcome:
+    """Maps the recording. A lost stage process means going on from the last commit, as after a power cut.
+
+    Raises: StageError when stages are lost again and again without progress, and all errors of the stages.
+    """
+    losses, reached = 0, -1
+    while True:
+        try:
+            return attempt(job, executor, report, stop)
+        except StageLostError as error:
+            executor.stop()
+            job = replace(job, resume=is_map(job.out))
+            committed = open_map(job.out).header.generation if job.resume else 0
+            losses, reached = (1 if committed > reached else losses + 1), committed
+            if losses > RECOVERIES:
+                raise StageError(f"{error} {losses} times in a row without progress. The map is kept.") from error
+            logger.warning("%s Going on from the last commit.", error)
+        finally:
+            executor.stop()
+
+
+def attempt(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outcome:
+    """One pass from the last commit, or from the start, to the end of the recording."""
+    settings, recording = job.settings, job.recording
+    mapping = executor.start(Mapping, settings, job.out, job.header, job.resume)
+    header, states = executor.call(mapping, "start")
+    if header.progress.complete:
+        raise PipelineError(f"{job.out} is complete: all {header.progress.next_frame} frames are in it.")
+    cursor = header.progress.next_frame
+    outcome = Outcome(first_frame=cursor)
+    sensor = recording.has_depth and settings.run.depth != "predicted"
+    model = model_class(settings.model.name)
+    adds_nothing = sensor and set(model.tasks) <= {"depth"}
+    tracking = executor.start(Tracking, settings, job.camera, sensor, states.get("tracking", {}))
+    inference = executor.start(Inference, settings.model, adds_nothing)
+    selector = ViewSelector(settings.view_selection)
+    aligner = ScaleAligner(settings.scale, ScaleStatus.METRIC if sensor else model.depth_scale, f"{model.name} depth")
+    frames = _resumed(recording, cursor, states, selector, aligner)
+
+    entering = arrivals(_until(stop, frames), settings.run.commit_frames, cursor)
+    tracked = executor.map(tracking, "track", entering, in_flight=FRAMES_IN_FLIGHT)
+    steps = select_keyframes(_timed(tracked, outcome.pose_latency_s), selector)
+    scaled = bring_to_scale(steps, aligner, look=lambda step: executor.call(inference, "predict", step))
+    relieve = without_keyframe if recording.is_live else None
+    predicted = executor.map(inference, "predict", scaled, in_flight=KEYFRAMES_IN_FLIGHT, relieve=relieve)
+    slim = ((step.without_images(), prediction) for step, prediction in predicted)
+    for (step, _), outcome.progress in executor.map(mapping, "integrate", slim, in_flight=STEPS_IN_FLIGHT):
+        if step.views is not None:
+            outcome.map_latency_s.append(time.monotonic() - step.received_s)
+        report(outcome.progress)
+
+    final = {
+        "tracking": executor.call(tracking, "snapshot"),
+        "selection": selector.state(),
+        "scale": aligner.state(),
+    }
+    outcome.progress = executor.call(mapping, "finish", final, not stop, recording.dropped)
+    executor.call(mapping, "close")
+    report(outcome.progress)
+    return outcome
+
+
+def without_keyframe(step: Step) -> Step:
+    """A live run that is behind passes this keyframe over; its frames stay in the trajectory."""
+    return replace(step, views=None)
+
+
+def _timed(
+    tracked: Iterable[tuple[Arrival, TrackedFrame]], latency_s: list[float]
+) -> Iterator[tuple[Arrival, TrackedFrame]]:
+    for arrival, word in tracked:
+        latency_s.append(time.monotonic() - arrival.received_s)
+        yield arrival, word
+
+
+def _until(stop: StopRequest, frames: Iterable[Frame | SkippedFrame]) -> Iterator[Frame | SkippedFrame]:
+    for frame in frames:
+        if stop:
+            return
+        yield frame
+
+
+def _resumed(
+    recording: Recording, cursor: int, states: dict[str, State], selector: ViewSelector, aligner: ScaleAligner
+) -> Iterator[Frame | SkippedFrame]:
+    """Frames from the cursor on, after selector and aligner were brought to where they were at the commit."""
+    if "scale" in states:
+        aligner.restore(states["scale"])
+    if "selection" not in states:
+        yield from recording.frames(cursor)
+        return
+    needed = set(selector.frames_needed(states["selection"]))
+    images: dict[int, Frame] = {}
+    restored = False
+    for frame in recording.frames(min(needed | {cursor})):
+        if frame.index < cursor:
+            if frame.index in needed and isinstance(frame, Frame):
+                images[frame.index] = frame
+            continue
+        if not restored:
+            selector.restore(states["selection"], images)
+            restored = True
+        yield frame
+    if not restored:  # nothing came after the cursor
+        selector.restore(states["selection"], images)

@@ -1,0 +1,148 @@
+"""All settings of a run, grouped as the stages are: defaults in code, differences in YAML or `--set`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mapping.fusion.settings import FusionSettings
+from mapping.slam.scale import ScaleSettings
+from mapping.slam.settings import TrackerSettings
+from mapping.slam.view_selection import ViewSelectionSettings
+from mapping.store.settings import StoreSettings
+from streammtl.errors import ConfigError
+from streammtl.models.settings import ModelSettings
+
+
+class RunSettings(BaseModel):
+    """How a recording becomes submaps and commits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    depth: Literal["auto", "sensor", "predicted"] = Field(
+        "auto", description="depth to fuse: a sensor's where the recording has it (auto), only it, or only the model's"
+    )
+    keyframes_per_submap: int = Field(40, ge=2, description="keyframes after which a submap is closed")
+    commit_frames: int = Field(100, ge=1, description="frames between two commits of the map to disk")
+    surface: bool = Field(True, description="write the merged mesh into the map when the run ends")
+
+
+class Settings(BaseModel):
+    """Everything that can be set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tracker: TrackerSettings = TrackerSettings()
+    view_selection: ViewSelectionSettings = ViewSelectionSettings()
+    model: ModelSettings = ModelSettings()
+    scale: ScaleSettings = ScaleSettings()
+    fusion: FusionSettings = FusionSettings()
+    store: StoreSettings = StoreSettings()
+    run: RunSettings = RunSettings()
+
+
+def load_settings(config: Path | None = None, overrides: list[str] | None = None) -> Settings:
+    """Defaults, then the YAML file, then overrides `group.name=value`; `tracker=given` means `tracker.name=given`.
+
+    Raises: ConfigError naming the setting, what it may be, and the nearest known name.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        values = _read_yaml(config)
+    for override in overrides or []:
+        _apply(values, override)
+    return settings_from(values)
+
+
+def settings_from(values: dict[str, Any]) -> Settings:
+    """Settings from nested plain values. Raises: ConfigError."""
+    _refuse_unknown(values)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"setting {name} is {first['input']!r}: {message}. See `streammtl config`.") from error
+
+
+def describe(settings: Settings) -> Iterator[tuple[str, Any, str, str]]:
+    """(name, value, type, meaning) of every setting, in order."""
+    for group in Settings.model_fields:
+        values = getattr(settings, group)
+        for name, field in type(values).model_fields.items():
+            annotation = field.annotation
+            choices = get_args(annotation) if getattr(annotation, "__origin__", None) is Literal else None
+            kind = " | ".join(map(str, choices)) if choices else getattr(annotation, "__name__", str(annotation))
+            yield f"{group}.{name}", getattr(values, name), kind, field.description or ""
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(f"configuration file {path} does not exist; `streammtl config` prints all settings.")
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds {type(values).__name__}, expected groups of settings such as `fusion:`.")
+    return {
+        group: {"name": value} if isinstance(value, str) and _has_name(group) else value
+        for group, value in values.items()
+    }
+
+
+def _has_name(group: str) -> bool:
+    field = Settings.model_fields.get(group)
+    return field is not None and "name" in type(field.default).model_fields
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator:
+        raise ConfigError(f"--set {override!r} has no value; write --set group.name=value.")
+    group, _, name = key.strip().partition(".")
+    if not name:
+        if not _has_name(group):
+            raise ConfigError(_unknown(key, [g for g in Settings.model_fields if _has_name(g)] + _all_names()))
+        name = "name"
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: {text!r} is not a value: {error}") from error
+    inside = values.setdefault(group, {})
+    if not isinstance(inside, dict):
+        raise ConfigError(f"setting group {group} is {inside!r}, expected settings inside it.")
+    inside[name] = value
+
+
+def _all_names() -> list[str]:
+    return [
+        f"{group}.{name}" for group, field in Settings.model_fields.items() for name in type(field.default).model_fields
+    ]
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if not near:  # right word in the wrong group, or none at all
+        near = [k for k in known if k.partition(".")[2] == name.partition(".")[2]][:1]
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"setting {name!r} does not exist.{hint} `streammtl config` prints all settings."
+
+
+def _refuse_unknown(values: dict[str, Any]) -> None:
+    known = _all_names()
+    for group, inside in values.items():
+        if group not in Settings.model_fields:
+            names = [f"{group}.{name}" for name in inside] if isinstance(inside, dict) else [group]
+            raise ConfigError(_unknown(names[0], known + list(Settings.model_fields)))
+        if not isinstance(inside, dict):
+            raise ConfigError(f"setting group {group} is {inside!r}, expected settings inside it.")
+        for name in inside:
+            if f"{group}.{name}" not in known:
+                raise ConfigError(_unknown(f"{group}.{name}", known))

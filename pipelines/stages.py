@@ -1,0 +1,180 @@
+"""The stages as plain classes with one verb each. `pipelines/run.py` chains them, an executor houses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import torch
+
+from mapping.slam.scale import ScaleEstimate
+from mapping.slam.tracked import TrackedFrame
+from mapping.slam.tracker import make_tracker
+from mapping.slam.view_selection import View, ViewTuple
+from pipelines.settings import Settings
+from streammtl.camera import Camera
+from streammtl.errors import StageError, StreamMtlError
+from streammtl.models.registry import build_model
+from streammtl.models.settings import ModelSettings
+from streammtl.views import Frame, SkippedFrame, ViewBatch
+
+State = dict[str, np.ndarray]
+
+
+@dataclass
+class Arrival:
+    """A frame as it enters the pipeline."""
+
+    frame: Frame | SkippedFrame
+    checkpoint: bool  # the tracker's state after this frame is wanted
+    received_s: float  # monotonic clock
+
+
+@dataclass
+class Step:
+    """What flows behind the tracker: frames tracked since the last step, and at most one keyframe to fuse.
+
+    A step with `checkpoint` carries the states of the stages as they were after its frames: the map is committed with
+    them, and a run that continues from there gives the same map.
+    """
+
+    tracked: list[TrackedFrame]
+    views: ViewTuple | None = None
+    single_view: bool = False  # scale still unknown: look at the keyframe alone
+    scale: ScaleEstimate | None = None
+    received_s: float = 0.0  # when the frame that brought the keyframe arrived, monotonic clock
+    checkpoint: dict[str, State] | None = None
+
+    def scaled(self, estimates: dict[int, ScaleEstimate]) -> Step:
+        """All poses in map units: each component's multiplied by its factor."""
+        views = self.views
+        scale = estimates.get(views.component) if views is not None else None
+        if scale is not None and scale.interval is not None:
+            views = views.scaled(scale.factor)
+        tracked = [_scaled(t, estimates.get(t.component)) for t in self.tracked]
+        return replace(self, tracked=tracked, views=views, scale=scale)
+
+    def without_images(self) -> Step:
+        """What the mapping stage needs: the neighbours have done their work."""
+        return self if self.views is None else replace(self, views=replace(self.views, neighbours=[]))
+
+
+def _scaled(tracked: TrackedFrame, scale: ScaleEstimate | None) -> TrackedFrame:
+    tracked = replace(tracked, points=None, state=None)
+    if scale is None or scale.interval is None:
+        return tracked
+
+    def moved(T: np.ndarray) -> np.ndarray:
+        return np.vstack([np.hstack([T[:3, :3], T[:3, 3:] * scale.factor]), T[3:]])
+
+    return replace(
+        tracked,
+        T_world_cam=None if tracked.T_world_cam is None else moved(tracked.T_world_cam),
+        revised={index: moved(T) for index, T in tracked.revised.items()},
+        scale_status=scale.status,
+    )
+
+
+@dataclass
+class Prediction:
+    """A model's word on a keyframe, as arrays of the model's resolution h x w."""
+
+    depth_m: np.ndarray  # f32 [h,w]
+    confidence: np.ndarray  # f32 [h,w]
+    camera: Camera  # of the h x w grid
+    metric: bool
+    label_ids: np.ndarray | None = None  # u8 [h,w,m] most probable labels, 0 = none
+    label_probabilities: np.ndarray | None = None  # f32 [h,w,m]
+    normals: np.ndarray | None = None  # f32 [3,h,w] camera axes
+    boundary: np.ndarray | None = None  # f32 [h,w]
+
+
+@dataclass
+class Tracking:
+    """Frame -> TrackedFrame."""
+
+    settings: Settings
+    camera: Camera
+    has_depth: bool
+    state: State = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._tracker = make_tracker(self.settings.tracker, self.camera, self.has_depth)
+        if self.state:
+            self._tracker.restore(self.state)
+
+    def track(self, arrival: Arrival) -> TrackedFrame:
+        """Pose and status of the next frame."""
+        frame = arrival.frame
+        try:
+            if isinstance(frame, SkippedFrame):
+                return self._tracker.skip(frame, arrival.checkpoint)
+            return self._tracker.track(frame, arrival.checkpoint)
+        except StreamMtlError:
+            raise
+        except Exception as error:
+            raise StageError(f"tracking failed at frame {frame.index}: {type(error).__name__}: {error}") from error
+
+    def snapshot(self) -> State:
+        """The tracker's state after the last frame."""
+        return self._tracker.state()
+
+
+@dataclass
+class Inference:
+    """Keyframe with neighbours -> depth, labels, normals, boundaries."""
+
+    settings: ModelSettings
+    sensor_only: bool  # a sensor gives the depth and the model would add nothing to it
+
+    def __post_init__(self) -> None:
+        if not self.sensor_only:
+            self._model = build_model(self.settings)
+
+    def predict(self, step: Step) -> Prediction | None:
+        """None where there is nothing to predict."""
+        if step.views is None or self.sensor_only:
+            return None
+        try:
+            return self._predict(step.views, step.single_view)
+        except StreamMtlError:
+            raise
+        except Exception as error:
+            index = step.views.reference.index
+            raise StageError(f"inference failed at frame {index}: {type(error).__name__}: {error}") from error
+
+    def _predict(self, views: ViewTuple, single_view: bool) -> Prediction:
+        width, height = self.settings.width, self.settings.height
+        batch = view_batch(views, width, height, self.settings, single_view)
+        outputs = self._model.predict(batch)
+        prediction = Prediction(
+            depth_m=outputs.values["depth"][0, 0].float().cpu().numpy(),
+            confidence=outputs.confidence[0, 0].float().cpu().numpy(),
+            camera=views.reference.camera.scaled(width, height),
+            metric=outputs.scale_status == "metric",
+        )
+        if "semantics" in outputs.values:
+            probability, ids = outputs.values["semantics"][0].float().topk(3, dim=0)
+            prediction.label_ids = (ids + 1).permute(1, 2, 0).to(torch.uint8).contiguous().cpu().numpy()
+            prediction.label_probabilities = probability.permute(1, 2, 0).contiguous().cpu().numpy()
+        if "normals" in outputs.values:
+            prediction.normals = outputs.values["normals"][0].float().cpu().numpy()
+        if "boundaries" in outputs.values:
+            prediction.boundary = outputs.values["boundaries"][0, 0].float().cpu().numpy()
+        return prediction
+
+
+def view_batch(views: ViewTuple, width: int, height: int, settings: ModelSettings, single_view: bool) -> ViewBatch:
+    """One ViewBatch of V = 1 + k views at width x height; images are area-averaged, K scaled with its half pixel."""
+    chosen: list[View] = [views.reference] + ([] if single_view else views.neighbours)
+    images = [cv2.resize(v.image, (width, height), interpolation=cv2.INTER_AREA) for v in chosen]
+    near, far = views.depth_range(settings.near_m, settings.far_m)
+    return ViewBatch(
+        images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)[None].float() / 255,
+        K=torch.from_numpy(np.stack([v.camera.scaled(width, height).K for v in chosen]))[None].float(),
+        T_world_cam=torch.from_numpy(np.stack([v.T_world_cam for v in chosen]))[None],
+        view_mask=torch.ones(1, len(chosen), dtype=torch.bool),
+        near_m=torch.tensor([near], dtype=torch.float32),
+        far_m=torch.tensor([far], dtype=torch.float32),
+    )

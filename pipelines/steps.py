@@ -1,0 +1,90 @@
+"""From tracked frames to steps for inference and mapping: keyframes, checkpoints, scale."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from mapping.slam.scale import ScaleAligner
+from mapping.slam.tracked import TrackedFrame, TrackStatus
+from mapping.slam.view_selection import ViewSelector
+from pipelines.stages import Arrival, Prediction, Step
+from streammtl.views import Frame, SkippedFrame
+
+
+def arrivals(frames: Iterable[Frame | SkippedFrame], commit_frames: int, cursor: int) -> Iterator[Arrival]:
+    """Frames with their arrival time; the first at or after each multiple of `commit_frames` asks for a checkpoint.
+
+    That depends on frame indices alone, so a resumed run commits where the uninterrupted one does.
+    """
+    last = max(cursor - 1, 0) // commit_frames
+    for frame in frames:
+        yield Arrival(frame, frame.index // commit_frames > last, time.monotonic())
+        last = frame.index // commit_frames
+
+
+def select_keyframes(tracked_frames: Iterable[tuple[Arrival, TrackedFrame]], selector: ViewSelector) -> Iterator[Step]:
+    """Steps of one keyframe each; a checkpoint ends a step with the states of tracker and selector after its frame."""
+    tracked: list[TrackedFrame] = []
+    for arrival, word in tracked_frames:
+        due = selector.select(arrival.frame if isinstance(arrival.frame, Frame) else None, word)
+        tracked.append(word)
+        for views in due:
+            yield Step(tracked, views, received_s=arrival.received_s)
+            tracked = []
+        if word.state is not None:
+            yield Step(tracked, checkpoint={"tracking": word.state, "selection": selector.state()})
+            tracked = []
+    for views in selector.flush():
+        yield Step(tracked, views, received_s=time.monotonic())
+        tracked = []
+    yield Step(tracked)
+
+
+def bring_to_scale(
+    steps: Iterable[Step], aligner: ScaleAligner, look: Callable[[Step], Prediction | None]
+) -> Iterator[Step]:
+    """Steps in map units. Steps of a component whose scale has to be measured first wait until it is, in order.
+
+    `look` predicts one keyframe alone, without neighbours: their baseline has no known length yet.
+    Raises: ScaleError when the scale of the first component cannot be found; later components are left out as lost.
+    """
+    waiting: list[Step] = []
+    for step in steps:
+        waiting.append(step)
+        unknown = _unknown_components(step, aligner)
+        if step.views is not None and step.views.component in unknown:
+            step.single_view = True
+            prediction = look(step)
+            step.single_view = False
+            aligner.observe(step.views, prediction.depth_m, prediction.confidence)
+        while waiting and not _unknown_components(waiting[0], aligner):
+            yield _released(waiting.pop(0), aligner)
+    for step in waiting:
+        for component in _unknown_components(step, aligner):
+            if component == 0 or not aligner.estimates:
+                aligner.refuse(component)
+            _leave_out(step, component)
+        yield _released(step, aligner)
+
+
+def _unknown_components(step: Step, aligner: ScaleAligner) -> list[int]:
+    found = {t.component: t.scale_status for t in step.tracked if t.T_world_cam is not None}
+    if step.views is not None:
+        found[step.views.component] = step.views.scale_status
+    return [component for component, poses in found.items() if not aligner.knows(component, poses)]
+
+
+def _released(step: Step, aligner: ScaleAligner) -> Step:
+    if step.checkpoint is not None:
+        step.checkpoint["scale"] = aligner.state()
+    return step.scaled(aligner.estimates)
+
+
+def _leave_out(step: Step, component: int) -> None:
+    for tracked in step.tracked:
+        if tracked.component == component and tracked.T_world_cam is not None:
+            tracked.T_world_cam, tracked.revised = None, {}
+            tracked.status, tracked.reason = TrackStatus.LOST, "the scale of this stretch is unknown"
+    if step.views is not None and step.views.component == component:
+        step.views = None
