@@ -78,7 +78,7 @@ class DecoderProcess:
         root = str(Path(__file__).resolve().parents[1])
         search = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         process = subprocess.Popen(
-            [sys.executable, "-m", "recordings.decoder"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-P", "-m", "recordings.decoder"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._stderr, pass_fds=[self._ring_file], env={**os.environ, "PYTHONPATH": search}, bufsize=0,
             start_new_session=True,  # Ctrl-C is for the consumer, which then ends the decoder in good order
         )  # fmt: skip

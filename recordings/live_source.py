@@ -72,7 +72,7 @@ class LiveSource(Recording):
         self.health.dropped += 1
 
     def _connect(self, tries: int, wait_s: float = 0.0) -> DecoderProcess | str:
-        """A connection, or the reason why there is none after all tries. Waits before each, every time twice as long."""
+        """A connection, or the reason why there is none after all tries. The wait before each doubles."""
         reason = "no attempt was made"
         for attempt in range(tries):
             if self._closing.wait(wait_s):
