@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 from zarr.codecs import BloscCodec
+from zarr.core.sync import sync
 
 from mapping.store.root import sync_folder
 from streammtl.errors import StoreError
@@ -52,6 +54,16 @@ def write_array(group: zarr.Group, name: str, data: np.ndarray, attributes: dict
     array = create_array(group, name, data.shape, data.dtype, chunks, attributes=attributes)
     if data.size:
         array[...] = data
+
+
+def settle_writes() -> None:
+    """Waits for writes that Zarr still has under way in its own thread; when one fails, it does not stop the others."""
+
+    async def others() -> None:
+        pending = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*pending, return_exceptions=True)
+
+    sync(others())
 
 
 def chunk_files(array: zarr.Array, start: int = 0) -> Iterator[str]:

@@ -13,7 +13,7 @@ from zarr.storage import LocalStore
 
 from mapping.records import KeyframeRecord, Submap
 from mapping.store import keyframes as keyframe_arrays
-from mapping.store.arrays import sync_file, sync_tree
+from mapping.store.arrays import settle_writes, sync_file, sync_tree
 from mapping.store.header import LabelSpaceRecord, MapHeader, SubmapEntry
 from mapping.store.labels import GROUP as LABELS_GROUP
 from mapping.store.labels import check_label_space, write_labels
@@ -131,6 +131,7 @@ class Commit:
 
     def take_back(self, header: MapHeader) -> None:
         """Deletes what was written and `header`, the one on the disk, does not name."""
+        settle_writes()
         named = named_groups(header)
         for name in self._new_groups:
             if name not in named:

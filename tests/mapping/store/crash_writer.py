@@ -16,7 +16,11 @@ from tests.mapping.store.tiny_maps import commit_number, header
 
 def main(path: Path, mark: Path) -> None:
     settings = StoreSettings(durable=False)
-    writer = MapWriter.resume(path, settings) if (path / "zarr.json").exists() else MapWriter.create(path, header(), settings)
+    writer = (
+        MapWriter.resume(path, settings)
+        if (path / "zarr.json").exists()
+        else MapWriter.create(path, header(), settings)
+    )
     n = writer.progress.next_frame
     with mark.open("ab", buffering=0) as marks:
         while True:

@@ -8,7 +8,6 @@ import warnings
 import numpy as np
 import pytest
 import zarr
-from tests.mapping.store.tiny_maps import LABELS, blocks, commit_number, frame, header, keyframe, pose
 
 from mapping.fusion.precision import from_stored, to_stored
 from mapping.records import Submap
@@ -16,6 +15,7 @@ from mapping.slam.tracked import TrackStatus
 from mapping.store import MapWriter, Progress, ScaleRecord, StoreSettings, open_map, validate_map
 from streammtl.errors import StoreError
 from streammtl.views import ScaleStatus
+from tests.mapping.store.tiny_maps import LABELS, blocks, commit_number, frame, header, keyframe, pose
 
 FAST = StoreSettings(durable=False)
 
@@ -48,7 +48,9 @@ def test_blocks_come_back_as_stored_precision_has_them(tmp_path):
 def test_blocks_that_fill_several_shards_come_back(tmp_path):
     grid = blocks(37, 3)
     grid.tsdf[:] = np.arange(37)[:, None, None, None] / 64
-    with MapWriter.create(tmp_path / "m.zarr", header(), StoreSettings(blocks_per_chunk=4, blocks_per_shard=8)) as writer:
+    with MapWriter.create(
+        tmp_path / "m.zarr", header(), StoreSettings(blocks_per_chunk=4, blocks_per_shard=8)
+    ) as writer:
         writer.commit(submaps=[Submap(0, 0, np.eye(4), grid)])
     assert len(list((tmp_path / "m.zarr/submaps/000000.1/tsdf/c").iterdir())) == 5
     np.testing.assert_array_equal(open_map(tmp_path / "m.zarr").submap(0).blocks.tsdf, grid.tsdf)
@@ -124,7 +126,11 @@ def test_a_map_without_blocks_and_keyframes_is_a_map(tmp_path):
 
 def test_the_state_of_the_last_commit_comes_back_with_types_and_shapes(tmp_path):
     state = {
-        "tracker": {"a": np.arange(6, dtype=np.int16).reshape(2, 3), "b": np.zeros((0, 4), dtype=np.float32), "c": np.array(True)},
+        "tracker": {
+            "a": np.arange(6, dtype=np.int16).reshape(2, 3),
+            "b": np.zeros((0, 4), dtype=np.float32),
+            "c": np.array(True),
+        },
         "scale": {"ratios": np.linspace(0, 1, 5)},
     }
     with MapWriter.create(tmp_path / "map.zarr", header(), FAST) as writer:
@@ -132,7 +138,10 @@ def test_the_state_of_the_last_commit_comes_back_with_types_and_shapes(tmp_path)
         writer.commit(state=state)
         writer.commit(header=header(3))  # keeps the state
         for back in (writer.state, open_map(writer.path).state()):
-            assert {stage: sorted(arrays) for stage, arrays in back.items()} == {"tracker": ["a", "b", "c"], "scale": ["ratios"]}
+            assert {stage: sorted(arrays) for stage, arrays in back.items()} == {
+                "tracker": ["a", "b", "c"],
+                "scale": ["ratios"],
+            }
             for stage, arrays in state.items():
                 for name, array in arrays.items():
                     np.testing.assert_array_equal(back[stage][name], array)
@@ -146,7 +155,9 @@ def test_the_header_comes_back(tmp_path):
         7,
         scale=ScaleRecord(status=ScaleStatus.METRIC, value=0.37, method="sensor depth", interval=(0.36, 0.38)),
         config={"fusion": {"voxel_size_m": 0.02, "names": ["a", "b"], "nothing": None, "nan": float("nan")}},
-        progress=Progress(next_frame=7, frames_by_status={"tracked": 6, "lost": 1}, dropped=2, elapsed_s=1.5, complete=True),
+        progress=Progress(
+            next_frame=7, frames_by_status={"tracked": 6, "lost": 1}, dropped=2, elapsed_s=1.5, complete=True
+        ),
     )
     with MapWriter.create(tmp_path / "map.zarr", header(), FAST) as writer:
         writer.commit(header=given)
@@ -154,7 +165,10 @@ def test_the_header_comes_back(tmp_path):
     assert (back.scale, back.progress, back.label_space) == (given.scale, given.progress, LABELS)
     assert back.config == {"fusion": {"voxel_size_m": 0.02, "names": ["a", "b"], "nothing": None, "nan": None}}
     assert back.provenance.source == "tiny" and back.provenance.created <= back.provenance.updated
-    assert json.loads((tmp_path / "map.zarr/zarr.json").read_text())["attributes"]["streammtl"]["schema"] == "streammtl-map-1"
+    assert (
+        json.loads((tmp_path / "map.zarr/zarr.json").read_text())["attributes"]["streammtl"]["schema"]
+        == "streammtl-map-1"
+    )
 
 
 def test_plain_zarr_reads_everything_without_a_warning(tiny):
@@ -165,7 +179,11 @@ def test_plain_zarr_reads_everything_without_a_warning(tiny):
         group = zarr.open_group(tiny, mode="r")
         attribute = group.attrs["streammtl"]
         arrays = {name: member for name, member in group.members(max_depth=None) if isinstance(member, zarr.Array)}
-    assert [entry["group"] for entry in attribute["submaps"]] == ["submaps/000000.4", "submaps/000001.4", "submaps/000002.2"]
+    assert [entry["group"] for entry in attribute["submaps"]] == [
+        "submaps/000000.4",
+        "submaps/000001.4",
+        "submaps/000002.2",
+    ]
     for array in arrays.values():
         assert array[...] is not None
     np.testing.assert_array_equal(arrays["submaps/000002.2/weight"][:], 10)

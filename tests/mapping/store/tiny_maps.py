@@ -81,6 +81,9 @@ def commit_number(n: int) -> dict[str, object]:
     return {
         "submaps": [submap],
         "keyframes": [keyframe(n - 1, number)] if frames[-1].keyframe else [],
-        "state": {"tracker": {"next": np.array([n]), "points": np.full((n, 3), float(n))}, "scale": {"ratio": np.array(n / 2)}},
+        "state": {
+            "tracker": {"next": np.array([n]), "points": np.full((n, 3), float(n))},
+            "scale": {"ratio": np.array(n / 2)},
+        },
         "header": header(n),
     }
