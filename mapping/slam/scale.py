@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import t as student_t
 
 from mapping.slam.view_selection import ViewTuple
 from streammtl.errors import ScaleError
@@ -23,7 +24,7 @@ class ScaleSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_points: int = Field(50, ge=3, description="sparse points a keyframe needs before its ratio counts")
-    min_keyframes: int = Field(5, ge=1, description="keyframes whose ratios settle the scale")
+    min_keyframes: int = Field(8, ge=2, description="keyframes whose ratios settle the scale")
     max_keyframes: int = Field(30, ge=1, description="keyframes after which an unsettled scale is refused")
     max_interval: float = Field(0.2, gt=0, description="width of the 95 % interval, relative to the scale, to settle")
 
@@ -113,7 +114,9 @@ class ScaleAligner:
     def _robust_median(self, ratios: list[float]) -> ScaleEstimate:
         centre = float(np.median(ratios))
         spread = 1.4826 * float(np.median(np.abs(np.array(ratios) - centre)))
-        half = 1.96 * 1.2533 * spread / np.sqrt(len(ratios))  # 1.2533: a median varies more than a mean
+        n = len(ratios)
+        spread *= n / (n - 0.8)  # the MAD of few values is too small
+        half = student_t.ppf(0.975, n - 1) * 1.2533 * spread / np.sqrt(n)  # 1.2533: a median varies more than a mean
         interval = (float(np.exp(centre - half)), float(np.exp(centre + half)))
         return ScaleEstimate(ScaleStatus.METRIC, self._source, float(np.exp(centre)), interval)
 

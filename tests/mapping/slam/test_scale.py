@@ -1,0 +1,99 @@
+"""One scale for depth and poses."""
+
+import numpy as np
+import pytest
+
+from mapping.slam.scale import ScaleAligner, ScaleSettings, depth_ratio
+from mapping.slam.view_selection import View, ViewTuple
+from streammtl.camera import Camera
+from streammtl.errors import ScaleError
+from streammtl.views import ScaleStatus
+
+CAMERA = Camera.pinhole(64, 48, 60, 60, 31.5, 23.5)
+
+
+def views(rng, points=200, component=0):
+    uv = np.stack([rng.uniform(0, 63, points), rng.uniform(0, 47, points)], axis=1).astype(np.float32)
+    T = np.eye(4)
+    reference = View(0, 0.0, np.zeros((48, 64, 3), np.uint8), CAMERA, T)
+    return ViewTuple(reference, [], component, ScaleStatus.UP_TO_SCALE, uv, rng.uniform(1, 3, points))
+
+
+def depth_at(tuple_, factor, outliers=0.0, rng=None):
+    depth = np.full((48, 64), 2.0, np.float32)
+    pixel = np.rint(tuple_.points_uv).astype(int)
+    for (u, v), z in zip(pixel, tuple_.points_depth, strict=True):
+        wrong = rng is not None and rng.random() < outliers
+        depth[v, u] = z * factor * (5.0 if wrong else 1.0)
+    return depth
+
+
+def test_the_ratio_is_exact_without_noise_and_robust_to_a_third_of_outliers():
+    rng = np.random.default_rng(1)
+    seen = views(rng, points=60)
+    sure = np.ones((48, 64), np.float32)
+    assert depth_ratio(depth_at(seen, 1.7), sure, seen, 30) == pytest.approx(1.7, rel=0.01)
+    assert depth_ratio(depth_at(seen, 1.7, 0.3, rng), sure, seen, 30) == pytest.approx(1.7, rel=0.02)
+
+
+def test_too_few_points_or_no_confidence_give_no_ratio():
+    rng = np.random.default_rng(2)
+    seen = views(rng, points=20)
+    assert depth_ratio(depth_at(seen, 1), np.ones((48, 64), np.float32), seen, 50) is None
+    many = views(rng, points=200)
+    assert depth_ratio(depth_at(many, 1), np.zeros((48, 64), np.float32), many, 50) is None
+
+
+def test_the_interval_of_a_settled_scale_holds_the_truth_nine_times_in_ten():
+    rng = np.random.default_rng(3)
+    sure = np.ones((48, 64), np.float32)
+    held = []
+    for component in range(100):
+        aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")
+        while not aligner.knows(component, ScaleStatus.UP_TO_SCALE):
+            seen = views(rng, points=60, component=component)
+            aligner.observe(seen, depth_at(seen, 2.5 * np.exp(rng.normal(0, 0.03))), sure)
+        estimate = aligner.estimates[component]
+        assert estimate.status is ScaleStatus.METRIC
+        assert estimate.factor == pytest.approx(2.5, rel=0.1)
+        held.append(estimate.interval[0] < 2.5 < estimate.interval[1])
+    assert np.mean(held) >= 0.85
+
+
+def test_a_scale_that_does_not_settle_is_refused_with_advice():
+    rng = np.random.default_rng(4)
+    aligner = ScaleAligner(ScaleSettings(max_keyframes=8), ScaleStatus.METRIC, "depth")
+    with pytest.raises(ScaleError, match=r"--poses"):
+        for _ in range(9):
+            seen = views(rng)
+            aligner.observe(seen, depth_at(seen, np.exp(rng.normal(0, 1.5))), np.ones((48, 64), np.float32))
+
+
+def test_metric_poses_and_triangulated_depth_need_no_measuring():
+    assert ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth").knows(0, ScaleStatus.METRIC)
+    triangulated = ScaleAligner(ScaleSettings(), ScaleStatus.UP_TO_SCALE, "depth")
+    assert triangulated.knows(0, ScaleStatus.UP_TO_SCALE)
+    assert triangulated.estimates[0].status is ScaleStatus.UP_TO_SCALE
+    assert not ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth").knows(0, ScaleStatus.UP_TO_SCALE)
+
+
+def test_scaling_views_multiplies_lengths_and_nothing_else():
+    rng = np.random.default_rng(5)
+    seen = views(rng)
+    seen.reference.T_world_cam[:3, 3] = 1, 2, 3
+    metric = seen.scaled(2.0)
+    assert np.array_equal(metric.reference.T_world_cam[:3, 3], [2, 4, 6])
+    assert np.array_equal(metric.reference.T_world_cam[:3, :3], np.eye(3))
+    assert np.array_equal(metric.points_depth, seen.points_depth * 2)
+    assert metric.scale_status is ScaleStatus.METRIC
+
+
+def test_a_restored_aligner_knows_the_measured_scale():
+    rng = np.random.default_rng(6)
+    aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")
+    while not aligner.knows(3, ScaleStatus.UP_TO_SCALE):
+        seen = views(rng, component=3)
+        aligner.observe(seen, depth_at(seen, 0.8), np.ones((48, 64), np.float32))
+    other = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")
+    other.restore(aligner.state())
+    assert other.estimates == aligner.estimates
