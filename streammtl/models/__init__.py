@@ -1,0 +1,1 @@
+"""Models that turn a ViewBatch into TaskOutputs, and the registry that names them."""

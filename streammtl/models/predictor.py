@@ -1,0 +1,87 @@
+"""What every model is to the rest of the system."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from streammtl.errors import ConfigError, ShapeError
+from streammtl.models.settings import ModelSettings
+from streammtl.views import ScaleStatus, TaskOutputs, ViewBatch
+
+
+class Predictor(ABC):
+    """A model with its weights: a pure, deterministic function from ViewBatch to TaskOutputs."""
+
+    name: ClassVar[str]
+    tasks: tuple[str, ...]
+    depth_scale: ScaleStatus  # METRIC: metres, learned; UP_TO_SCALE: the unit of the batch's poses
+    label_space: str | None = None  # of the semantics it predicts
+    needs_neighbours: bool = False  # without a valid neighbour its confidence is 0 everywhere
+    size_multiple: int = 1  # of the image height and width it takes
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self.settings = settings
+        self.device = choose_device(settings.device)
+
+    def predict(self, batch: ViewBatch) -> TaskOutputs:
+        """Values and confidence of view 0 of every sample, at the batch's image size and on its device.
+
+        Raises: ShapeError for a malformed batch, DepthRangeError for an empty depth range.
+        """
+        check_batch(batch, self.size_multiple)
+        home = batch.images.device
+        with torch.inference_mode():
+            outputs = self._predict(batch_to(batch, self.device))
+            values = {task: value.to(home) for task, value in outputs.values.items()}
+            return TaskOutputs(values, outputs.confidence.to(home), outputs.scale_status)
+
+    @abstractmethod
+    def _predict(self, batch: ViewBatch) -> TaskOutputs:
+        """predict() for a checked batch on the model's device."""
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device of a settings value; raises ConfigError for one that is unknown or absent."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:<number>.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device {name!r} was asked for but PyTorch finds no CUDA device here; use auto or cpu.")
+    return device
+
+
+def batch_to(batch: ViewBatch, device: torch.device) -> ViewBatch:
+    """The batch on another device."""
+
+    def moved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+    plain = {
+        name: getattr(batch, name).to(device) for name in ("images", "K", "T_world_cam", "view_mask", "near_m", "far_m")
+    }
+    return replace(batch, **plain, targets=moved(batch.targets), valid=moved(batch.valid))
+
+
+def check_batch(batch: ViewBatch, size_multiple: int = 1) -> None:
+    """Raises ShapeError unless the tensors of a batch fit each other and view 0 of every sample is there."""
+    if batch.images.ndim != 5 or batch.images.shape[2] != 3:
+        raise ShapeError(f"images have shape {tuple(batch.images.shape)}; a ViewBatch needs [B,V,3,H,W].")
+    B, V, _, height, width = batch.images.shape
+    expected = {"K": (B, V, 3, 3), "T_world_cam": (B, V, 4, 4), "view_mask": (B, V), "near_m": (B,), "far_m": (B,)}
+    for name, shape in expected.items():
+        if tuple(getattr(batch, name).shape) != shape:
+            raise ShapeError(f"{name} has shape {tuple(getattr(batch, name).shape)}; these images need {shape}.")
+    if height % size_multiple or width % size_multiple:
+        raise ShapeError(
+            f"images are {height}x{width}; this model needs height and width in multiples of {size_multiple}."
+        )
+    if not bool(batch.view_mask[:, 0].all()):
+        raise ShapeError("view_mask is False for view 0 of a sample; view 0 is the reference and must always be there.")
