@@ -25,6 +25,7 @@ from streammtl.views import Frame
 
 logger = logging.getLogger(__name__)
 
+RECORDING_KNOWS = "given with the recording"
 CALIBRATION_SECONDS = 20.0
 CALIBRATION_IMAGES = 120  # looked at; calibration chooses among them
 
@@ -82,7 +83,7 @@ def _settings(request: Request) -> Settings:
     return load_settings(request.config, overrides)
 
 
-def _resumed_settings(request: Request) -> tuple[Settings, Camera, str]:
+def _resumed_settings(request: Request) -> tuple[Settings, Camera | None, str]:
     """A map is continued with the settings and the calibration it was begun with."""
     if request.overrides or request.config or request.intrinsics or request.depth:
         raise ConfigError(
@@ -91,7 +92,8 @@ def _resumed_settings(request: Request) -> tuple[Settings, Camera, str]:
         )
     header = open_map(request.out).header
     record = header.provenance.camera
-    return settings_from(header.config), record.camera(), record.how
+    own = record is None or record.how == RECORDING_KNOWS  # the recording brings it again
+    return settings_from(header.config), None if own else record.camera(), "" if own else record.how
 
 
 def _open(request: Request, camera: Camera | None) -> Recording:
@@ -119,7 +121,7 @@ def _calibrated(request: Request, recording: Recording) -> tuple[Recording, Came
         recording.close()
         return _open(request, camera), camera, "given"
     if recording.camera is not None:
-        return recording, recording.camera, "given with the recording"
+        return recording, recording.camera, RECORDING_KNOWS
     logger.warning("The calibration of %s is unknown; estimating it from the images.", recording.name)
     count = round(CALIBRATION_SECONDS * (recording.fps or 30.0))
     frames = islice((f for f in recording.frames() if isinstance(f, Frame)), count)

@@ -128,9 +128,9 @@ def _all_names() -> list[str]:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if not near:  # right word in the wrong group, or none at all
-        near = [k for k in known if k.partition(".")[2] == name.partition(".")[2]][:1]
+    inner = name.rpartition(".")[2]
+    near = [k for k in known if k.rpartition(".")[2] == inner]  # the right word in the wrong group, or in none
+    near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]}?" if near else ""
     return f"setting {name!r} does not exist.{hint} `streammtl config` prints all settings."
 

@@ -1,0 +1,123 @@
+"""What happens between tracking and mapping: checkpoints, keyframes, scale."""
+
+import numpy as np
+import pytest
+
+from mapping.slam.scale import ScaleAligner, ScaleSettings
+from mapping.slam.tracked import TrackedFrame, TrackStatus
+from mapping.slam.view_selection import View, ViewSelectionSettings, ViewSelector, ViewTuple
+from pipelines.stages import Arrival, Prediction, Step
+from pipelines.steps import arrivals, bring_to_scale, select_keyframes
+from streammtl.camera import Camera
+from streammtl.errors import ScaleError
+from streammtl.views import Frame, ScaleStatus
+
+CAMERA = Camera.pinhole(64, 48, 60, 60, 31.5, 23.5)
+IMAGE = np.zeros((48, 64, 3), np.uint8)
+
+
+def frame(index):
+    return Frame(index, index / 30, IMAGE, CAMERA)
+
+
+def moved(x):
+    T = np.eye(4)
+    T[0, 3] = x
+    return T
+
+
+def tracked(index, component=0, state=None, posed=True):
+    return TrackedFrame(
+        index,
+        index / 30,
+        TrackStatus.TRACKED if posed else TrackStatus.LOST,
+        ScaleStatus.UP_TO_SCALE,
+        component,
+        T_world_cam=moved(0.2 * index) if posed else None,
+        reference=index,
+        state=state,
+    )
+
+
+def marks(indices, every, cursor=0):
+    return [a.frame.index for a in arrivals((frame(i) for i in indices), every, cursor) if a.checkpoint]
+
+
+def test_checkpoints_depend_on_frame_indices_alone():
+    assert marks(range(25), 10) == [10, 20]
+    assert marks(range(0, 60, 7), 10) == [14, 21, 35, 42, 56]
+    assert marks(range(11, 25), 10, cursor=11) == [20]
+    assert marks(range(21, 60, 7), 10, cursor=15) == [21, 35, 42, 56]
+
+
+def test_every_frame_is_in_exactly_one_step_and_checkpoints_end_steps():
+    words = [
+        (Arrival(frame(i), False, 0.0), tracked(i, state={"s": np.zeros(1)} if i == 7 else None)) for i in range(12)
+    ]
+    steps = list(select_keyframes(words, ViewSelector(ViewSelectionSettings(delay=2))))
+    assert [t.index for s in steps for t in s.tracked] == list(range(12))
+    assert [s.views.reference.index for s in steps if s.views is not None] == list(range(12))
+    checkpoint = next(s for s in steps if s.checkpoint is not None)
+    assert checkpoint.tracked == [] or checkpoint.tracked[-1].index == 7
+    before = [t.index for s in steps[: steps.index(checkpoint) + 1] for t in s.tracked]
+    assert before == list(range(8))
+    assert set(checkpoint.checkpoint) == {"tracking", "selection"}
+
+
+def keyframe_steps(count, component=0, first=0):
+    rng = np.random.default_rng(first)
+    steps = []
+    for i in range(first, first + count):
+        uv = np.stack([rng.uniform(0, 63, 80), rng.uniform(0, 47, 80)], axis=1).astype(np.float32)
+        reference = View(i, i / 30, IMAGE, CAMERA, moved(0.2 * i))
+        views = ViewTuple(reference, [], component, ScaleStatus.UP_TO_SCALE, uv, np.full(80, 2.0))
+        steps.append(Step([tracked(i, component)], views))
+    return steps
+
+
+def looking(depth):
+    def look(step):
+        assert step.single_view
+        return Prediction(np.full((48, 64), depth, np.float32), np.ones((48, 64), np.float32), CAMERA, True)
+
+    return look
+
+
+def test_steps_wait_until_the_scale_is_known_and_then_come_in_order_and_in_metres():
+    aligner = ScaleAligner(ScaleSettings(min_keyframes=5), ScaleStatus.METRIC, "depth")
+    steps = keyframe_steps(9)
+    steps[3].checkpoint = {"tracking": {}, "selection": {}}
+    released = list(bring_to_scale(steps, aligner, looking(3.0)))
+    assert [s.views.reference.index for s in released] == list(range(9))
+    assert all(not s.single_view for s in released)
+    for s in released:
+        i = s.views.reference.index
+        assert s.views.reference.T_world_cam[0, 3] == pytest.approx(1.5 * 0.2 * i)
+        assert s.tracked[0].T_world_cam[0, 3] == pytest.approx(1.5 * 0.2 * i)
+        assert s.tracked[0].scale_status is ScaleStatus.METRIC
+    resumed = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")
+    resumed.restore(released[3].checkpoint["scale"])
+    assert resumed.estimates[0].factor == pytest.approx(1.5)
+
+
+def test_a_recording_too_short_to_know_its_scale_is_refused():
+    aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")
+    with pytest.raises(ScaleError):
+        list(bring_to_scale(keyframe_steps(2), aligner, looking(3.0)))
+
+
+def test_a_later_stretch_without_scale_is_left_out_and_says_so():
+    aligner = ScaleAligner(ScaleSettings(min_keyframes=5), ScaleStatus.METRIC, "depth")
+    steps = keyframe_steps(6) + keyframe_steps(2, component=1, first=6)
+    released = list(bring_to_scale(steps, aligner, looking(3.0)))
+    assert [s.views is not None for s in released] == [True] * 6 + [False] * 2
+    assert released[-1].tracked[0].status is TrackStatus.LOST
+    assert "scale" in released[-1].tracked[0].reason
+
+
+def test_triangulated_depth_passes_at_once_and_unchanged():
+    aligner = ScaleAligner(ScaleSettings(), ScaleStatus.UP_TO_SCALE, "depth")
+    source = iter(keyframe_steps(3))
+    passing = bring_to_scale(source, aligner, looking(0.0))
+    assert next(passing).views.reference.T_world_cam[0, 3] == 0
+    assert next(source).views.reference.index == 1  # nothing was taken ahead
