@@ -21,6 +21,7 @@ class FrameNumbers:
         self._first_pts = first_pts
         self._heap: list[int] = []
         self._queue: deque[int] = deque()
+        self._lost: set[int] = set()
 
     def packet(self, pts: int) -> None:
         """A packet went to the decoder."""
@@ -31,8 +32,13 @@ class FrameNumbers:
         else:
             self._queue.append(pts)
 
-    def frame(self, pts: int) -> tuple[list[tuple[int, int]], int]:
-        """A frame came out: (index, pts) of packets lost before it, and its own index."""
+    def frame(self, pts: int) -> tuple[list[tuple[int, int]], int | None]:
+        """A frame came out: (index, pts) of packets lost before it, and its own index.
+
+        The index is None when the frame was given up before: damaged decoders let frames out in the wrong order.
+        """
+        if pts in self._lost:
+            return [], None
         lost = self._earlier(pts)
         index = self.next_index
         self.next_index += 1
@@ -58,6 +64,7 @@ class FrameNumbers:
         return lost
 
     def _take(self, pts: int) -> tuple[int, int]:
+        self._lost.add(pts)
         self.next_index += 1
         return self.next_index - 1, pts
 

@@ -52,6 +52,11 @@ class LiveSource(Recording):
         self._receiver = threading.Thread(target=self._receive, args=(decoder,), daemon=True)
         self._receiver.start()
 
+    @property
+    def decoder_pid(self) -> int | None:
+        """Process id of the newest decoder."""
+        return None if self._decoder is None else self._decoder.pid
+
     def frames(self, start: int = 0) -> Iterator[Frame | SkippedFrame]:
         given = 0
         for item in self._mailbox.items():

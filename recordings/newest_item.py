@@ -21,11 +21,12 @@ class NewestItem:
         self._on_drop = on_drop
 
     def put(self, item: Item) -> None:
-        """Takes the place of an item that nobody has fetched."""
+        """Takes the place of an item that nobody has fetched; a skipped frame does not take that of a good one."""
         with self._changed:
             if self._item is not None:
                 self._on_drop()
-            self._item = item
+            if isinstance(item, Frame) or not isinstance(self._item, Frame):
+                self._item = item
             self._changed.notify()
 
     def end(self, error: BaseException | None = None) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from recordings.damaged_group import DamagedGroup
 from recordings.frame_numbers import FrameNumbers, PacketTable
 
 # Codecs where every packet shows exactly one frame, so that a missing frame is a damaged one (VP8 has hidden frames).
 ONE_FRAME_PER_PACKET = {"h264", "hevc", "mpeg4", "mjpeg", "vp9", "libdav1d", "av1", "ffv1", "prores", "png"}
 DAMAGED = "the data of this frame is damaged and could not be decoded"
+BUILDS_ON_DAMAGE = "this frame builds on one whose data is damaged"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class VideoDecoding:
         self.broken: str | None = None  # why reading the container stopped early
         self._numbers = self._new_numbers()
         self._first_pts: int | None = None
+        self._damaged_group = DamagedGroup(stream)
 
     @property
     def _reordered(self) -> bool:
@@ -66,10 +69,19 @@ class VideoDecoding:
             else:
                 lost, index = self._numbers.frame(frame.pts)
                 yield from (Decoded(i, pts, None, DAMAGED) for i, pts in lost)
+                if index is None:
+                    continue
             counted = index + 1
-            yield Decoded(index, frame.pts, None, DAMAGED) if frame.is_corrupt else Decoded(index, frame.pts, frame)
+            yield self._judged(index, frame)
         if self._numbers is not None:
             yield from (Decoded(i, pts, None, DAMAGED) for i, pts in self._numbers.rest())
+
+    def _judged(self, index: int, frame: av.VideoFrame) -> Decoded:
+        if frame.is_corrupt:
+            return Decoded(index, frame.pts, None, DAMAGED)
+        if self._damaged_group.holds(frame.pts):
+            return Decoded(index, frame.pts, None, BUILDS_ON_DAMAGE)
+        return Decoded(index, frame.pts, frame)
 
     def _raw_frames(self) -> Iterator[av.VideoFrame | None]:
         """Decoder output in order; None for a packet that was refused."""
@@ -79,12 +91,22 @@ class VideoDecoding:
                     self.packets += 1
                 if packet.size and not packet.is_discard:
                     self._note(packet)
+                    self._damaged_group.packet(packet)
                 try:
                     yield from packet.decode()
                 except av.error.FFmpegError:
+                    self._damaged_group.error(packet)
                     yield None
         except (av.error.FFmpegError, OSError) as error:
             self.broken = str(error)
+            yield from self._held_back()
+
+    def _held_back(self) -> list[av.VideoFrame]:
+        """Frames that the decoder still holds when reading broke off."""
+        try:
+            return self.stream.codec_context.decode(None)
+        except av.error.FFmpegError:
+            return []
 
     def _note(self, packet: av.Packet) -> None:
         if self._numbers is None:
@@ -103,6 +125,7 @@ class VideoDecoding:
         self.container.seek(wanted_pts, stream=self.stream, backward=True)
         self._numbers = self._new_numbers(first_index, first_pts)
         self._first_pts = first_pts
+        self._damaged_group = DamagedGroup(self.stream)
         self.packets = first_index
         return True
 

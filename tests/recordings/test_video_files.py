@@ -71,7 +71,7 @@ def test_stride_and_max_frames_select_positions_whatever_the_start(tmp_path, wri
 
 @pytest.mark.parametrize("arguments", [{"stride": 0}, {"max_frames": 0}])
 def test_a_selection_of_nothing_is_a_setting_error(tmp_path, arguments):
-    with pytest.raises(ConfigError, match="at least 1|starts at 1"):
+    with pytest.raises(ConfigError, match=r"at least 1|starts at 1"):
         open_recording(tmp_path, **arguments)
 
 
