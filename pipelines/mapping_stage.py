@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from mapping.surface.mesh import extract_mesh
 from pipelines.settings import Settings
 from pipelines.stages import Prediction, State, Step
 from streammtl.errors import StageError, StreamMtlError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Mapping:
         except StreamMtlError:
             raise
         except Exception as error:
+            logger.exception("unexpected error in the mapping stage")
             raise StageError(f"mapping failed before frame {self._next_frame}: {error!r}") from error
         return self._progress()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -18,6 +19,8 @@ from streammtl.errors import StageError, StreamMtlError
 from streammtl.models.registry import build_model
 from streammtl.models.settings import ModelSettings
 from streammtl.views import Frame, SkippedFrame, ViewBatch
+
+logger = logging.getLogger(__name__)
 
 State = dict[str, np.ndarray]
 
@@ -114,6 +117,7 @@ class Tracking:
         except StreamMtlError:
             raise
         except Exception as error:
+            logger.exception("unexpected error in the tracking stage")
             raise StageError(f"tracking failed at frame {frame.index}: {type(error).__name__}: {error}") from error
 
     def snapshot(self) -> State:
@@ -141,6 +145,7 @@ class Inference:
         except StreamMtlError:
             raise
         except Exception as error:
+            logger.exception("unexpected error in the inference stage")
             index = step.views.reference.index
             raise StageError(f"inference failed at frame {index}: {type(error).__name__}: {error}") from error
 
