@@ -38,6 +38,13 @@ class Picture:
     reason: str = ""
 
 
+def _tell(process: subprocess.Popen, data: bytes) -> None:
+    try:
+        process.stdin.write(data)
+    except BrokenPipeError:
+        logger.debug("the decoder has ended already; what it sent before is still read")
+
+
 class DecoderProcess:
     """A running decoder. Raises: DecoderError when it cannot be had."""
 
@@ -82,7 +89,7 @@ class DecoderProcess:
             stderr=self._stderr, pass_fds=[self._ring_file], env={**os.environ, "PYTHONPATH": search}, bufsize=0,
             start_new_session=True,  # Ctrl-C is for the consumer, which then ends the decoder in good order
         )  # fmt: skip
-        process.stdin.write(json.dumps(asdict(request)).encode() + b"\n")
+        _tell(process, json.dumps(asdict(request)).encode() + b"\n")
         return process
 
     def _read_header(self) -> VideoHeader:
@@ -101,7 +108,7 @@ class DecoderProcess:
                 index, timestamp_s, self.repaired = message["frame"]
                 image = self._ring.slots[number % self.header.slots].copy()
                 number += 1
-                self._free_slot()
+                _tell(self._process, b".")  # the slot is free
                 self._last_index = index
                 yield Picture(index, timestamp_s, image)
             elif "skip" in message:
@@ -112,12 +119,6 @@ class DecoderProcess:
                 self.damaged = message["end"]
                 self.ended_by_itself = True
                 return
-
-    def _free_slot(self) -> None:
-        try:
-            self._process.stdin.write(b".")
-        except BrokenPipeError:
-            logger.debug("the decoder has ended already; what it sent before is still read")
 
     def _message(self, patience_s: float) -> dict | None:
         """The next message, or None when the decoder died or was silent for too long."""

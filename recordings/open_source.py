@@ -7,6 +7,7 @@ import glob
 from pathlib import Path
 
 from recordings.calibrated import CalibratedRecording
+from recordings.calibration import parse_intrinsics
 from recordings.given_poses import PosedRecording
 from recordings.image_files import IMAGE_SUFFIXES, images_in, natural_order
 from recordings.image_folder import open_images
@@ -31,7 +32,7 @@ KINDS = (
 def open_recording(
     source: str | Path,
     *,
-    camera: Camera | None = None,
+    camera: Camera | str | Path | None = None,
     stride: int = 1,
     max_frames: int | None = None,
     realtime: bool = False,
@@ -40,7 +41,8 @@ def open_recording(
 ) -> Recording:
     """Opens a source of frames, whatever it is; close it, or use it in a `with` statement.
 
-    camera: calibration of the source's images, in place of the one it brings; a distorted lens is straightened.
+    camera: calibration of the source's images, in place of the one it brings, as a camera or as `parse_intrinsics`
+    takes it; a distorted lens is straightened.
     stride: every how many frames one is given. max_frames: how many are given at most.
     realtime: play a recorded source at its own pace, dropping frames that come too late.
     poses: a TUM file whose poses are given by nearest time stamp, in place of those the source brings.
@@ -55,6 +57,8 @@ def open_recording(
     try:
         if poses is not None:
             recording = PosedRecording(recording, Path(poses), settings.nominal_fps)
+        if isinstance(camera, str | Path):
+            camera = parse_intrinsics(camera, recording.width, recording.height)
         calibration = camera or recording.camera
         if calibration is not None:
             recording = CalibratedRecording(recording, calibration, f"of {recording.name}")

@@ -116,6 +116,8 @@ def test_a_given_camera_arrives_at_the_frames(folder):
     with open_recording(folder, camera=camera) as recording:
         frame = next(recording.frames())
     assert recording.camera == frame.camera == camera.to_pinhole()
+    with open_recording(folder, camera="100,100,63.5,47.5") as recording:
+        assert recording.camera == camera.to_pinhole()
 
 
 def test_images_with_any_letters_in_their_path_are_read(tmp_path, write_image, numbered):
