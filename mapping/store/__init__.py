@@ -5,7 +5,7 @@ not name does not exist. Zarr is imported in this folder only.
 """
 
 from mapping.store.header import LabelSpaceRecord, MapHeader, Progress, Provenance, ScaleRecord
-from mapping.store.reader import MapReader, open_map
+from mapping.store.reader import MapReader, is_map, open_map
 from mapping.store.settings import StoreSettings
 from mapping.store.trajectory import MapTrajectory
 from mapping.store.validate import validate_map
@@ -21,6 +21,7 @@ __all__ = [
     "Provenance",
     "ScaleRecord",
     "StoreSettings",
+    "is_map",
     "open_map",
     "validate_map",
 ]

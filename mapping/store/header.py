@@ -28,7 +28,12 @@ class ScaleRecord(_Record):
     status: ScaleStatus = ScaleStatus.UP_TO_SCALE
     value: float | None = None
     method: str = "none"
-    interval: tuple[float, float] | None = None
+    interval: tuple[float, float] | None = None  # 95 %
+
+    @field_validator("value", "interval")
+    @classmethod
+    def _unknown_when_not_finite(cls, value: float | tuple[float, float] | None) -> float | tuple[float, float] | None:
+        return value if value is None or np.isfinite(value).all() else None
 
 
 class LabelSpaceRecord(_Record):

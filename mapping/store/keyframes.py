@@ -192,6 +192,14 @@ def read_column(path: Path, root: zarr.Group, name: str, count: int) -> np.ndarr
     return np.asarray(root[GROUP][name][:count])
 
 
+def read_jpeg(path: Path, root: zarr.Group, i: int) -> bytes:
+    """The image of entry i as a JPEG file. Raises StoreError when it is gone."""
+    for file in missing_files(path, root, i, i + 1):
+        raise StoreError(f"the map {path} is damaged: {file} is gone. Restore it from a copy, or map again.")
+    group = root[GROUP]
+    return np.asarray(group["jpeg"][i, : int(group["jpeg_bytes"][i])]).tobytes()
+
+
 def read_keyframe(path: Path, root: zarr.Group, i: int) -> KeyframeRecord:
     """Entry i, its image decoded and its arrays as f32. Raises StoreError when it is damaged or files are gone."""
     for file in missing_files(path, root, i, i + 1):

@@ -13,8 +13,8 @@ from zarr.storage import LocalStore
 
 from mapping.records import KeyframeRecord, Submap
 from mapping.store.header import MapHeader, SubmapEntry
-from mapping.store.keyframes import check_keyframes, read_column, read_keyframe
-from mapping.store.root import parse_header, read_document
+from mapping.store.keyframes import check_keyframes, read_column, read_jpeg, read_keyframe
+from mapping.store.root import ROOT, parse_header, read_document
 from mapping.store.state import read_state
 from mapping.store.submaps import read_submap
 from mapping.store.summary import summarise
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from mapping.surface.mesh import Mesh
 
 _ATTEMPTS = 5
+
+
+def is_map(path: Path | str) -> bool:
+    """Whether a map was begun at `path`, sound or not."""
+    return (Path(path) / ROOT).is_file()
 
 
 def open_map(path: Path | str) -> MapReader:
@@ -98,6 +103,11 @@ class MapReader:
             )
         with self._reporting(f"keyframe {i}"):
             return read_keyframe(self.path, self._root, i)
+
+    def keyframe_jpeg(self, i: int) -> bytes:
+        """The image of keyframe i as the JPEG file that the map holds."""
+        with self._reporting(f"keyframe {i}"):
+            return read_jpeg(self.path, self._root, i)
 
     def keyframe_frames(self) -> np.ndarray:
         """i64 [K] frame indices of the keyframes."""

@@ -1,0 +1,1 @@
+"""How good a map is: trajectory and surface against the truth."""

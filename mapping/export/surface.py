@@ -1,0 +1,42 @@
+"""The surface of a map as exports take it: coloured as recorded, or by label."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from mapping.store.header import LabelSpaceRecord
+from mapping.store.reader import MapReader
+from mapping.surface.merge import merge_submaps
+from mapping.surface.mesh import Mesh, extract_mesh
+from streammtl.errors import ConfigError
+
+Colours = Literal["rgb", "label"]
+
+
+def map_surface(reader: MapReader, colours: Colours = "rgb") -> Mesh:
+    """The merged mesh in the world frame: the one stored, else extracted now.
+
+    Raises: ConfigError when colours by label are asked of a map without labels.
+    """
+    if colours == "label" and reader.header.label_space is None:
+        raise ConfigError("this map holds no labels, so it cannot be coloured by label; export with colours 'rgb'.")
+    mesh = reader.surface()
+    if mesh is None:
+        header = reader.header
+        blocks = merge_submaps(reader.submaps(), header.voxel_size_m, header.truncation_m)
+        mesh = extract_mesh(blocks, header.voxel_size_m)
+    if colours == "label":
+        mesh = replace(mesh, colours=label_palette(reader.header.label_space)[mesh.labels])
+    return mesh
+
+
+def label_palette(label_space: LabelSpaceRecord) -> np.ndarray:
+    """u8 [256,3] display colour of every label id; ids that the label space does not know are grey."""
+    palette = np.full((256, 3), 128, dtype=np.uint8)
+    for i, colour in zip(label_space.ids, label_space.palette, strict=True):
+        if i < 256:
+            palette[i] = colour
+    return palette
