@@ -83,5 +83,11 @@ def normals_from_depth(depth: Tensor, K: Tensor) -> Tensor:
     along_u = points[:, :, 1:-1, 2:] - points[:, :, 1:-1, :-2]
     along_v = points[:, :, 2:, 1:-1] - points[:, :, :-2, 1:-1]
     normals = F.normalize(torch.linalg.cross(along_v, along_u, dim=1), dim=1, eps=1e-20)
-    towards_camera = (normals * points[:, :, 1:-1, 1:-1]).sum(1, keepdim=True) < 0
-    return torch.where(towards_camera, normals, -normals)
+    return face_camera(normals, K)
+
+
+def face_camera(normals: Tensor, K: Tensor) -> Tensor:
+    """Normals [B,3,h,w] flipped where they point away from the camera. K [B,3,3] belongs to the h x w grid."""
+    height, width = normals.shape[-2:]
+    rays = (torch.linalg.inv(K) @ pixel_grid(height, width, device=K.device, dtype=K.dtype)).view(normals.shape)
+    return torch.where((normals * rays).sum(1, keepdim=True) > 0, -normals, normals)

@@ -12,8 +12,8 @@ def source_agreement(inverse_depth: Tensor, cost: Tensor, geometry: SweepGeometr
     """Fraction [h,w] in [0,1] of the views seeing a point in which it is not beaten by another surface.
 
     Every reference pixel is carried into each source view at its depth. Where several land on one source pixel, the one
-    with the lowest cost owns it; the others agree with it when their depths in that view differ by less than `tolerance`
-    (a fraction). Occluded and wrongly matched pixels lose. 0 where no view sees the point.
+    with the lowest cost owns it; the others agree with it when their depths in that view differ by less than
+    `tolerance` (a fraction). Occluded and wrongly matched pixels lose. 0 where no view sees the point.
 
     Shapes: inverse_depth, cost [h,w]; geometry of one sample.
     """
@@ -34,7 +34,7 @@ def source_agreement(inverse_depth: Tensor, cost: Tensor, geometry: SweepGeometr
 
 
 def _owner_values(target: Tensor, cost: Tensor, value: Tensor, bins: int) -> Tensor:
-    """Value of the lowest-cost entry per bin [bins]; of equally good ones the largest value, so that order is no matter."""
+    """Value [bins] of the lowest-cost entry per bin; the largest where several tie, so that order is no matter."""
     best = cost.new_full((bins,), torch.inf).scatter_reduce(0, target, cost, "amin")
     owners = cost <= best[target]
     return cost.new_zeros(bins).scatter_reduce(0, target[owners], value[owners], "amax", include_self=False)

@@ -11,7 +11,7 @@ from torch import Tensor
 from streammtl.crossview.warp import SweepGeometry
 from streammtl.errors import ConfigError, ShapeError
 
-# Above this many bytes the all-pairs correlation of one view no longer pays (measured on CPU: it wins at 32x40, loses at 64x80).
+# Above this size the all-pairs correlation of one view no longer pays: on a CPU it wins at 32x40 and loses at 64x80.
 CORRELATION_BUDGET_BYTES = 24_000_000
 METHODS = ("auto", "correlation_first", "per_plane")
 
@@ -37,7 +37,8 @@ def view_scores(
     Both methods give the same up to rounding, since bilinear sampling is linear: sampling the features and then taking
     products, or taking all products and then sampling those.
 
-    Shapes: reference, source [B,C,h,w]; hypotheses [B,L] -> scores [B,L,h,w] (0 where not visible), visible bool [B,L,h,w].
+    Shapes: reference, source [B,C,h,w]; hypotheses [B,L] -> scores [B,L,h,w] (0 where not visible), visible bool
+    [B,L,h,w].
     Raises: ShapeError, ConfigError for an unknown method.
     """
     if method not in METHODS:
@@ -93,8 +94,8 @@ def build_cost_volume(
 ) -> CostVolume:
     """Matching score of every reference pixel at every depth hypothesis, averaged over the views that see the point.
 
-    Sources are sampled where the reference pixel would appear at that depth (backward warping). Views that cannot see the
-    point, lie behind it or are padding do not count, neither in the sum nor in the number of views.
+    Sources are sampled where the reference pixel would appear at that depth (backward warping). Views that cannot see
+    the point, lie behind it or are padding do not count, neither in the sum nor in the number of views.
 
     Shapes: reference [B,C,h,w]; sources [B,S,C,h,w]; hypotheses [B,L] ascending, in the unit of the poses.
     Convention: OpenCV axes; pixel centres at integers.

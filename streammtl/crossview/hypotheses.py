@@ -20,8 +20,8 @@ def depth_hypotheses(
     `nearest` is the smallest near limit accepted; pass 0 when the unit is that of up-to-scale poses and not the metre.
 
     Raises: DepthRangeError for limits that hold nothing to see; ConfigError for an unknown spacing.
-    Source: cross-view MTL (arXiv 2511.20646), section 4.2. The paper samples 0.0001 to 10 m, which puts all planes but one
-    within 1.3 cm of the camera; here the limits are metres in front of it.
+    Source: cross-view MTL (arXiv 2511.20646), section 4.2. The paper samples 0.0001 to 10 m, which puts all planes
+    but one within 1.3 cm of the camera; here the limits are metres in front of it.
     """
     if spacing not in SPACINGS:
         raise ConfigError(f"depth spacing {spacing!r} is unknown; use one of {', '.join(SPACINGS)}.")
@@ -42,10 +42,10 @@ def check_depth_range(near: Tensor, far: Tensor, nearest: float = NEAREST_USEFUL
     """Raises DepthRangeError unless nearest < near < far, all finite, for every sample."""
     if not bool((near > nearest).all()):
         raise DepthRangeError(
-            f"near limit is {float(near.min()):.4g}; depth planes at or below {nearest:g} hold nothing an indoor camera "
-            "can see. Set the near limit larger, e.g. 0.5."
+            f"near limit is {float(near.min()):.4g}; depth planes at or below {nearest:g} hold nothing an indoor "
+            "camera can see. Set the near limit larger, e.g. 0.5."
         )
     if not bool((torch.isfinite(far) & (far > near)).all()):
         raise DepthRangeError(
-            f"depth range {near.tolist()} to {far.tolist()} is empty or not finite; the far limit must be beyond the near one."
+            f"depth range {near.tolist()} to {far.tolist()} is empty or not finite; the far limit must lie beyond near."
         )

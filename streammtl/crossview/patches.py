@@ -1,4 +1,4 @@
-"""Unit feature vectors of image patches, so that their dot product is a normalised correlation: matching without learning."""
+"""Unit feature vectors of image patches: their dot product is a normalised correlation, to match without learning."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def to_grey(images: Tensor) -> Tensor:
 def patch_features(grey: Tensor, noise: float = 0.01, windows: tuple[tuple[int, int], ...] = PATCH_WINDOWS) -> Tensor:
     """Features [N,C,h,w] whose dot product between two images is a zero-mean normalised cross-correlation in [-1,1].
 
-    Each patch is written in its lowest cosine patterns without the constant one, which takes out its mean, and divided by
-    its length, which takes out its contrast. The high patterns that are left out hold mostly noise. Windows of several sizes
-    are averaged: small ones place a match well, large ones make it unique.
-    `noise` is the standard deviation of image noise (images in [0,1]): patches with less contrast than that shrink
-    towards 0, so that flat areas match nothing well instead of everything.
+    Each patch is written in its lowest cosine patterns without the constant one, which takes out its mean, and
+    divided by its length, which takes out its contrast. The high patterns that are left out hold mostly noise.
+    Windows of several sizes are averaged: small ones place a match well, large ones make it unique. `noise` is the
+    standard deviation of image noise (images in [0,1]): patches with less contrast than that shrink towards 0, so
+    that flat areas match nothing well instead of everything.
     """
     parts = []
     for side, count in windows:

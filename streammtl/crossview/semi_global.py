@@ -13,8 +13,8 @@ def smooth_semi_global(
 ) -> Tensor:
     """Mean path cost over eight directions.
 
-    A change by one plane costs `small_step`, a larger one up to `large_step`; the latter falls with the difference of the
-    guide image across the step (by e for a difference of `edge`), since depth jumps where the image does.
+    A change by one plane costs `small_step`, a larger one up to `large_step`; the latter falls with the difference of
+    the guide image across the step (by e for a difference of `edge`), since depth jumps where the image does.
 
     Shapes: cost [L,h,w], low = good match; guide [h,w] grey in [0,1] -> [L,h,w].
     Source: Hirschmueller, Stereo processing by semiglobal matching and mutual information (PAMI 2008), Eq. 13.

@@ -11,8 +11,9 @@ def upsample_along_edges(
 ) -> tuple[Tensor, Tensor]:
     """Inverse depth and confidence at the size of the guide image.
 
-    Each pixel looks at the four nearest small pixels, weighted by distance, likeness in the guide and confidence. It takes
-    the mean over those that lie on the surface of the heaviest one (within 5 %), so no depth appears between two surfaces.
+    Each pixel looks at the four nearest small pixels, weighted by distance, likeness in the guide and confidence. It
+    takes the mean over those that lie on the surface of the heaviest one (within 5 %), so no depth appears between
+    two surfaces.
 
     Shapes: inverse_depth, confidence, guide_small [h,w]; guide [H,W] grey in [0,1] -> two of [H,W].
     """

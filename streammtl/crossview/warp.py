@@ -34,7 +34,8 @@ class SweepGeometry:
         return self.mask.shape[1]
 
     def project(self, depth: Tensor, source: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixel coordinates u, v and visibility, each [B,...,h*w], of all reference pixels at `depth` in one source view.
+        """Pixel coordinates u, v and visibility, each [B,...,h*w], of all reference pixels at `depth` in one source
+        view.
 
         depth: anything that broadcasts against [B,...,h*w], e.g. [B,L,1] for planes or [B,1,h*w] for a depth map.
         Points behind the source camera or outside its image are not visible; their u, v are meaningless but finite.
@@ -60,11 +61,13 @@ class SweepGeometry:
         )
 
 
-def sweep_geometry(batch: ViewBatch, size: tuple[int, int], views: Tensor | None = None) -> SweepGeometry:
+def sweep_geometry(
+    batch: ViewBatch, size: tuple[int, int], views: Tensor | None = None, valid: Tensor | None = None
+) -> SweepGeometry:
     """Geometry between view 0 of a batch and its neighbours, on a feature grid of `size` (height, width).
 
-    views: i64 [B,S] which views are the sources; None takes all but the first. Each view is projected with its own K.
-    Padded views may hold anything, NaN included.
+    views: i64 [B,S] which views are the sources, None for all but the first; valid: bool [B,S] further limits them.
+    Each view is projected with its own K. Padded views may hold anything, NaN included.
     """
     if views is None:
         count = batch.images.shape[1]
@@ -72,6 +75,7 @@ def sweep_geometry(batch: ViewBatch, size: tuple[int, int], views: Tensor | None
     rows = torch.arange(views.shape[0], device=views.device)[:, None]
     K = resize_intrinsics(batch.K.double(), tuple(batch.images.shape[-2:]), size)
     mask = batch.view_mask[rows, views]
+    mask = mask if valid is None else mask & valid
     K_source = torch.where(mask[..., None, None], K[rows, views], K[:, :1])
     T_world_source = torch.where(mask[..., None, None], batch.T_world_cam[rows, views], batch.T_world_cam[:, :1])
     T_source_reference = relative_pose(T_world_source, batch.T_world_cam[:, :1])

@@ -22,17 +22,19 @@ STRIDE = 2  # of the matching grid; finer costs four times as much and matches n
 WORST_COST = 0.9  # 1 - correlation above which one mismatch is like any other
 UNSEEN_COST = 0.8  # of a point that no view sees: between a poor match and none
 
-# Logistic regression of "depth is within 5 % of the sensor's" on confidence_features(), fitted on handheld indoor RGB-D.
+# Logistic regression of "depth is within 5 % of the sensor's" on confidence_features(), from handheld indoor RGB-D.
 CONFIDENCE_WEIGHTS = (-0.7, -0.4, 0.3, 0.5)
 CONFIDENCE_BIAS = -2.8
 
 
 @register_model("planesweep")
 class PlaneSweep(Predictor):
-    """Normalised patch correlation over inverse-depth planes, semi-global smoothing, consistency, edge-aware upsampling.
+    """Normalised patch correlation over inverse-depth planes, semi-global smoothing, consistency, edge-aware
+    upsampling.
 
-    Depth is in the unit of the poses and lies between the batch's near and far. Confidence estimates the probability that
-    depth is within 5 % of the truth; it is 0 where no neighbour sees the point, and everywhere without neighbours.
+    Depth is in the unit of the poses and lies between the batch's near and far. Confidence estimates the probability
+    that depth is within 5 % of the truth; it is 0 where no neighbour sees the point, and everywhere without
+    neighbours.
     """
 
     tasks = ("depth",)
@@ -52,7 +54,7 @@ class PlaneSweep(Predictor):
 
 
 def sweep_sample(images: Tensor, geometry: SweepGeometry, hypotheses: Tensor) -> tuple[Tensor, Tensor]:
-    """Depth and confidence [H,W] of the first of the images [1+S,3,H,W], for depths [L] evenly spaced in inverse depth."""
+    """Depth and confidence [H,W] of the first of the images [1+S,3,H,W]; hypotheses [L] even in inverse depth."""
     if geometry.num_sources == 0:
         middle = 2.0 / (1.0 / hypotheses[0] + 1.0 / hypotheses[-1])
         return middle.expand(images.shape[-2:]).clone(), torch.zeros_like(images[0, 0])

@@ -1,0 +1,109 @@
+"""Windowed self- and cross-attention between the views of a batch."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from streammtl.crossview.windows import merge_windows, shifted_mask, sine_positions, split_windows
+from streammtl.errors import ShapeError
+
+SPLITS = 2  # windows per side
+
+
+class MultiViewTransformer(nn.Module):
+    """Features of all views, each informed by its neighbours.
+
+    Six blocks of self- then cross-attention in 2x2 windows, odd blocks shifted by half a window; all views are
+    updated at once. Instead of a last normalisation, a gated adapter that starts as the identity.
+
+    Shapes: features [B,V,C,h,w] with even h, w; neighbours i64 [B,V,k] and their validity bool [B,V,k] -> [B,V,C,h,w].
+    Views without a valid neighbour get no cross message. Invalid neighbours' features have no influence.
+    Source: cross-view MTL (arXiv 2511.20646), section 3.2; block layout of UniMatch (arXiv 2211.05783).
+    """
+
+    def __init__(self, channels: int, blocks: int = 6) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(TransformerBlock(channels, shifted=bool(i % 2)) for i in range(blocks))
+        self.adapter = GatedAdapter(channels)
+        for parameter in self.blocks.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(self, features: Tensor, neighbours: Tensor, neighbour_valid: Tensor) -> Tensor:
+        channels, height, width = features.shape[2:]
+        if height % SPLITS or width % SPLITS:
+            raise ShapeError(f"feature maps are {height}x{width}; attention windows need even sides.")
+        window = sine_positions(height // SPLITS, width // SPLITS, channels, features.device)
+        x = features.permute(0, 1, 3, 4, 2) + window.repeat(SPLITS, SPLITS, 1)
+        same_side = shifted_mask(SPLITS, height, width, features.device)
+        for block in self.blocks:
+            x = block(x, neighbours, neighbour_valid, same_side)
+        return self.adapter(x).permute(0, 1, 4, 2, 3)
+
+
+class TransformerBlock(nn.Module):
+    """Self-attention within a view, then cross-attention to its neighbours with a feed-forward net on both."""
+
+    def __init__(self, channels: int, shifted: bool) -> None:
+        super().__init__()
+        self.shifted = shifted
+        self.self_attention = WindowAttention(channels)
+        self.cross_attention = WindowAttention(channels)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(2 * channels, 8 * channels, bias=False), nn.GELU(), nn.Linear(8 * channels, channels, bias=False)
+        )
+        self.norm_self, self.norm_message, self.norm_out = (nn.LayerNorm(channels) for _ in range(3))
+
+    def forward(self, x: Tensor, neighbours: Tensor, neighbour_valid: Tensor, same_side: Tensor) -> Tensor:
+        batch, views, height, width, channels = x.shape
+        count = neighbours.shape[-1]
+        tokens = split_windows(x.flatten(0, 1), SPLITS, self.shifted)  # [N,W,T,C]
+        windows, length = tokens.shape[1:3]
+        mask = same_side[None] if self.shifted else None
+        # paper: normalisation on the message, before it is added
+        tokens = tokens + self.norm_self(self.self_attention(tokens, tokens, mask))
+
+        by_view = tokens.view(batch, views, windows, length, channels)
+        rows = torch.arange(batch, device=x.device)[:, None, None]
+        keys = torch.where(neighbour_valid[..., None, None, None], by_view[rows, neighbours], 0.0)  # [B,V,k,W,T,C]
+        keys = keys.permute(0, 1, 3, 2, 4, 5).reshape(batch * views, windows, count * length, channels)
+        any_valid = neighbour_valid.any(-1)
+        # a view without neighbours attends to zeros, and its message is dropped below: softmax over nothing is NaN
+        allowed = (neighbour_valid | ~any_valid[..., None]).flatten(0, 1)  # [N,k]
+        mask = allowed.repeat_interleave(length, -1)[:, None, None, :]  # [N,1,1,k·T]
+        if self.shifted:
+            mask = mask & same_side.repeat(1, 1, count)[None]
+        message = self.norm_message(self.cross_attention(tokens, keys, mask))
+        message = self.norm_out(self.feed_forward(torch.cat((tokens, message), -1)))
+        tokens = tokens + torch.where(any_valid.flatten()[:, None, None, None], message, 0.0)
+        return merge_windows(tokens, SPLITS, self.shifted, height, width).view(x.shape)
+
+
+class WindowAttention(nn.Module):
+    """Single-head attention inside windows. queries [N,W,T,C], keys [N,W,S,C], mask broadcastable to [N,W,T,S]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.merge = (nn.Linear(channels, channels, bias=False) for _ in range(4))
+
+    def forward(self, queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+        # windows take the place of heads: 4-D inputs are what the fast kernels accept
+        attended = F.scaled_dot_product_attention(self.query(queries), self.key(keys), self.value(keys), attn_mask=mask)
+        return self.merge(attended)
+
+
+class GatedAdapter(nn.Module):
+    """SwiGLU with a residual; the last matrix starts at zero."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(channels, 2 * channels)
+        self.value = nn.Linear(channels, 2 * channels)
+        self.out = nn.Linear(2 * channels, channels)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.out(F.silu(self.gate(x)) * self.value(x))

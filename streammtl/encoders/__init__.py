@@ -1,0 +1,1 @@
+"""Image encoders: one interface, one file per backbone."""

@@ -1,0 +1,1 @@
+"""Tasks: what models predict and how the map uses it."""

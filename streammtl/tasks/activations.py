@@ -1,0 +1,20 @@
+"""From raw head outputs to values."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from streammtl.tasks.spec import Activation
+
+
+def activate(raw: Tensor, activation: Activation) -> Tensor:
+    """Values [B,C,H,W] of raw outputs [B,C,H,W]."""
+    if activation is Activation.EXP:
+        return raw.exp()
+    if activation is Activation.NORMALISE:
+        return F.normalize(raw, dim=1, eps=1e-6)
+    if activation is Activation.SOFTMAX:
+        return torch.softmax(raw, 1)
+    return torch.sigmoid(raw)
