@@ -94,14 +94,14 @@ def absolute_pose(
     """Pose from pixels uv f64 [N,2] of known points xyz f64 [N,3], or None when no pose explains at least 4 of them.
 
     With a prior T_world_cam, robust refinement from it is tried first; random sampling follows only where that leaves
-    more than half of the points unexplained.
+    more than a third of the points unexplained.
     """
     if len(uv) < 4:
         return None
     if prior is not None:
         refined = refine_pose(uv, xyz, camera, prior, np.ones(len(uv), bool), max_error_px)
-        if refined is not None and refined.inliers.sum() > 0.5 * len(uv):
-            return refine_pose(uv, xyz, camera, refined.T_world_cam, refined.inliers, max_error_px)
+        if refined is not None and refined.inliers.sum() > 0.67 * len(uv):
+            return refined
     options = pycolmap.AbsolutePoseEstimationOptions()
     options.ransac.random_seed = seed
     options.ransac.max_error = max_error_px

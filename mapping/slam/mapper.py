@@ -13,7 +13,7 @@ from mapping.slam.settings import TrackerSettings
 
 _MAX_ERROR_PX = 2.5
 _MIN_POINT_ANGLE_DEG = 1.0
-_SUPPORT = 8  # older keyframes that hold the adjusted ones in place
+_SUPPORT = 10  # older keyframes that hold the adjusted ones in place
 
 
 class Mapper:
@@ -91,7 +91,7 @@ class Mapper:
         known = (rows >= 0) & tracks.is_landmark[rows]
         first = max(1, len(keyframes) - self.settings.window)  # the oldest keyframe of all never moves
         seen = known & np.isin(rows, rows[known & (views >= first)])
-        used = np.union1d(np.arange(first, len(keyframes)), self._support(views[seen], first))
+        used = np.union1d(self._support(views[seen], first), np.arange(first, len(keyframes)))
         seen &= np.isin(views, used)
         points = np.flatnonzero(np.bincount(rows[seen], minlength=len(tracks)) >= 2)
         seen &= np.isin(rows, points)
@@ -138,6 +138,7 @@ class Mapper:
         gone = np.zeros(len(tracks), bool)
         gone[points] = support[points] < 2
         gone |= (support == 0) | (tracks.missed > 20 + 4 * tracks.found)
+        gone |= ~tracks.followed & ~tracks.is_landmark  # a candidate out of sight cannot be found again
         local_map.drop_tracks(gone)
 
     def _errors(self, local_map: LocalMap, rows: np.ndarray, views: np.ndarray, uv: np.ndarray) -> np.ndarray:

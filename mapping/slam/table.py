@@ -20,8 +20,8 @@ class Table:
         return len(getattr(self, next(iter(self.columns))))
 
     def append(self, **rows: np.ndarray | float) -> None:
-        """Adds rows; a scalar fills its column. Every column must be given, at least one as an array of rows."""
-        count = max(len(np.asarray(value)) for value in rows.values() if np.ndim(value))
+        """Adds rows; a value of one row's shape fills its column. At least one column must be an array of rows."""
+        count = max(len(rows[name]) for name, (_, shape) in self.columns.items() if np.ndim(rows[name]) > len(shape))
         for name, (dtype, shape) in self.columns.items():
             added = np.broadcast_to(np.asarray(rows[name], dtype), (count, *shape))
             setattr(self, name, np.concatenate([getattr(self, name), added]))
