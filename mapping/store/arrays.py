@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ import zarr
 from zarr.codecs import BloscCodec
 from zarr.core.sync import sync
 
-from mapping.store.root import sync_folder
+from mapping.store.root import sync_path
 from streammtl.errors import StoreError
 
 CHUNK_BYTES = 16 << 20
+_SYNC_THREADS = 16
 # Zarr reads an absent chunk as zeros. Ours are all written, so that an absent file is a loss that can be seen.
 _CONFIG = {"write_empty_chunks": True}
 
@@ -94,17 +96,15 @@ def read_array(root: Path, group: zarr.Group, name: str) -> np.ndarray:
     return np.asarray(array[...])
 
 
-def sync_tree(folder: Path) -> None:
-    """Presses every file and folder below (and including) `folder` onto the disk."""
+def tree(folder: Path) -> Iterator[Path]:
+    """Every file and folder below (and including) `folder`."""
     for parent, _, files in os.walk(folder):
-        for file in files:
-            sync_file(Path(parent, file))
-        sync_folder(Path(parent))
+        yield from (Path(parent, file) for file in files)
+        yield Path(parent)
 
 
-def sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def sync_paths(paths: Iterable[Path]) -> None:
+    """Presses files and folders onto the disk, many at a time, so that one journal write serves several of them."""
+    with ThreadPoolExecutor(_SYNC_THREADS) as pool:
+        for _ in pool.map(sync_path, paths):
+            pass

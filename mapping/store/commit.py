@@ -13,12 +13,11 @@ from zarr.storage import LocalStore
 
 from mapping.records import KeyframeRecord, Submap
 from mapping.store import keyframes as keyframe_arrays
-from mapping.store.arrays import settle_writes, sync_file, sync_tree
+from mapping.store.arrays import settle_writes, sync_paths, tree
 from mapping.store.header import LabelSpaceRecord, MapHeader, SubmapEntry
 from mapping.store.labels import GROUP as LABELS_GROUP
 from mapping.store.labels import check_label_space, write_labels
 from mapping.store.litter import named_groups, remove_group
-from mapping.store.root import sync_folder
 from mapping.store.settings import StoreSettings
 from mapping.store.state import StageStates, check_state, write_state
 from mapping.store.submaps import check_submap, write_submap
@@ -118,16 +117,16 @@ class Commit:
 
     def press(self) -> None:
         """Brings everything written so far onto the disk."""
+        paths = [self._path]
         for name in self._new_groups:
-            sync_tree(self._path / name)
-            parent = (self._path / name).parent
-            sync_file(parent / "zarr.json")
-            sync_folder(parent)
+            kind = self._path / name.partition("/")[0]
+            paths += [kind, kind / "zarr.json", *tree(self._path / name)]
         if self._committed.label_space is None and self.pointers["label_space"] is not None:
-            sync_tree(self._path / LABELS_GROUP)
+            paths += tree(self._path / LABELS_GROUP)
         if self._new_keyframes:
-            keyframe_arrays.sync_keyframes(self._path, self._committed.keyframes, self.pointers["keyframes"])
-        sync_folder(self._path)
+            start = self._committed.keyframes
+            paths += keyframe_arrays.paths_to_sync(self._path, start, self.pointers["keyframes"])
+        sync_paths(paths)
 
     def take_back(self, header: MapHeader) -> None:
         """Deletes what was written and `header`, the one on the disk, does not name."""

@@ -11,9 +11,8 @@ import numpy as np
 import zarr
 
 from mapping.records import KeyframeRecord
-from mapping.store.arrays import array_folder, create_array, open_to_append, sync_file, sync_tree
+from mapping.store.arrays import array_folder, create_array, open_to_append, tree
 from mapping.store.contract import GROWING, check_group
-from mapping.store.root import sync_folder
 from mapping.store.settings import StoreSettings
 from streammtl.camera import Camera
 from streammtl.errors import StoreError
@@ -127,20 +126,16 @@ def _encode(record: KeyframeRecord, quality: int) -> np.ndarray:
     return jpeg
 
 
-def sync_keyframes(path: Path, start: int, stop: int) -> None:
-    """Presses entries start … stop-1 onto the disk."""
+def paths_to_sync(path: Path, start: int, stop: int) -> Iterator[Path]:
+    """Files and folders that hold entries start … stop-1 or lead to them."""
+    yield path / GROUP
+    yield path / GROUP / "zarr.json"
     for name in _ARRAYS:
         folder = path / GROUP / name
-        sync_file(folder / "zarr.json")
+        yield from (folder, folder / "zarr.json", folder / "c")
         for i in range(start, stop):
             chunk = folder / "c" / str(i)
-            if chunk.is_dir():
-                sync_tree(chunk)
-            else:
-                sync_file(chunk)
-        sync_folder(folder / "c")
-        sync_folder(folder)
-    sync_folder(path / GROUP)
+            yield from tree(chunk) if chunk.is_dir() else [chunk]
 
 
 def remove_entries(path: Path, start: int, stop: int) -> None:

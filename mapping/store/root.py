@@ -118,10 +118,10 @@ def replace_document(path: Path, document: dict[str, Any], durable: bool) -> Non
             os.fsync(file.fileno())
     part.replace(path / ROOT)
     if durable:
-        sync_folder(path)
+        sync_path(path)
 
 
-def sync_folder(path: Path) -> None:
+def sync_path(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

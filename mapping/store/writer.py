@@ -27,7 +27,7 @@ from mapping.store.root import (
     parse_header,
     read_document,
     replace_document,
-    sync_folder,
+    sync_path,
 )
 from mapping.store.settings import StoreSettings
 from mapping.store.state import StageStates, read_state
@@ -71,7 +71,7 @@ class MapWriter:
                 document = new_document(_empty_header(header))
                 replace_document(path, document, settings.durable)
                 if settings.durable:
-                    sync_folder(path.parent)
+                    sync_path(path.parent)
                 writer = cls(path, lock, document, settings)
                 if header.label_space is not None:
                     writer.commit(header=header)
