@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mapping.evaluation.similarity import Similarity
+from mapping.surface.raycast import open3d
 from streammtl.errors import GeometryError
 
 SAMPLES = 200_000
@@ -79,10 +80,8 @@ class DistanceTo:
     """Exact distances from points to the triangles of a mesh."""
 
     def __init__(self, mesh: Triangles) -> None:
-        import open3d as o3d
-
-        self._core = o3d.core
-        self._scene = o3d.t.geometry.RaycastingScene()
+        self._core = open3d().core
+        self._scene = open3d().t.geometry.RaycastingScene()
         self._scene.add_triangles(mesh.vertices.astype(np.float32), np.ascontiguousarray(mesh.faces, np.uint32))
 
     def distances(self, points: np.ndarray) -> np.ndarray:

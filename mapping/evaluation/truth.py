@@ -16,6 +16,7 @@ from mapping.fusion.grid import VoxelGrid
 from mapping.fusion.observation import DepthObservation
 from mapping.fusion.settings import FusionSettings
 from mapping.surface.mesh import extract_mesh
+from mapping.surface.raycast import open3d
 from streammtl.camera import Camera
 from streammtl.errors import RecordingError
 
@@ -87,9 +88,7 @@ def true_surface(folder: Path, poses: TruePoses) -> tuple[Triangles, str] | None
 
 
 def _read_mesh(path: Path) -> Triangles:
-    import open3d as o3d
-
-    mesh = o3d.io.read_triangle_mesh(str(path))
+    mesh = open3d().io.read_triangle_mesh(str(path))
     if not len(mesh.triangles):
         raise RecordingError(f"{path} holds no triangles; the true surface must be a triangle mesh.")
     return Triangles(np.asarray(mesh.vertices), np.asarray(mesh.triangles))

@@ -6,14 +6,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from mapping.export.atomic import replacing
 from mapping.export.colmap_text import write_colmap
 from mapping.export.glb import write_glb
-from mapping.export.pictures import write_pictures
 from mapping.export.ply import write_ply
 from mapping.export.surface import Colours, map_surface
 from mapping.export.transforms_json import write_transforms
 from mapping.export.tum import write_tum
 from mapping.store.reader import MapReader
+from mapping.surface.picture import map_picture
 from streammtl.errors import ConfigError, StoreError
 
 FORMATS = (
@@ -72,8 +73,13 @@ def _writer(
         case ".tum":
             return lambda path: write_tum(path, reader.trajectory(), keyframes_only)
         case ".png":
-            return lambda path: write_pictures(path, map_surface(reader, colours), reader.trajectory())
+            return lambda path: _write_picture(reader, path, colours)
     raise ConfigError(f"{to} is of no known format; name the target {FORMATS}.")
+
+
+def _write_picture(reader: MapReader, path: Path, colours: Colours) -> None:
+    with replacing(path) as part:
+        map_picture(map_surface(reader, colours), reader.trajectory().T_world_cam, part)
 
 
 __all__ = ["Colours", "export_map"]

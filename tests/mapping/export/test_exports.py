@@ -18,7 +18,7 @@ from mapping.export.surface import label_palette
 from mapping.records import Submap
 from mapping.store import MapReader, MapWriter, StoreSettings, open_map
 from mapping.surface.mesh import Mesh
-from streammtl.errors import ConfigError, StoreError
+from streammtl.errors import ConfigError, MapError, StoreError
 from tests.mapping.store.tiny_maps import LABELS, blocks, commit_number, frame, header, keyframe, pose
 
 FAST = StoreSettings(durable=False)
@@ -198,11 +198,9 @@ def test_an_upright_camera_looks_level_and_up_is_z_in_transforms_json(reader, tm
 
 def test_pictures_show_the_surface_and_the_path(reader, tmp_path):
     export_map(reader, tmp_path / "m.png")
-    picture = cv2.imread(str(tmp_path / "m.png"))[:, :, ::-1]
-    assert picture.shape[1] == 2 * picture.shape[0]
-    red = (np.abs(picture.astype(int) - [214, 39, 40]).sum(axis=-1) < 30).sum()
-    surface = (np.abs(picture.astype(int) - 250).sum(axis=-1) > 60).mean()
-    assert red > 20 and surface > 0.05
+    picture = cv2.imread(str(tmp_path / "m.png")).astype(int)
+    red = (picture[..., 2] - np.maximum(picture[..., 0], picture[..., 1]) > 80).sum()
+    assert red > 20 and (picture.min(axis=-1) < 200).mean() > 0.05
 
 
 def test_other_names_are_refused_with_the_list_of_formats(reader, tmp_path):
@@ -252,5 +250,5 @@ def test_an_empty_map_exports_empty_files(tmp_path):
     assert json.loads((tmp_path / "m.glb").read_bytes()[20:])["asset"]["version"] == "2.0"
     assert pycolmap.Reconstruction(tmp_path / "model").num_images() == 0
     assert json.loads((tmp_path / "transforms.json").read_text())["frames"] == []
-    with pytest.raises(StoreError, match="no surface to draw"):
+    with pytest.raises(MapError, match="no surface to draw"):
         export_map(reader, tmp_path / "m.png")
