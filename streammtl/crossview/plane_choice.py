@@ -1,11 +1,15 @@
-"""From a smoothed cost volume to one depth per pixel, and how sharply the volume says so."""
+"""From a cost volume to one depth per pixel, and how sharply the volume says so."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+REFINING_WINDOW = 7  # pixels
 
 
 @dataclass(frozen=True)
@@ -15,29 +19,51 @@ class PlaneChoice:
     plane: Tensor  # i64 index of the best plane
     inverse_depth: Tensor  # f32, refined between the planes
     cost: Tensor  # smoothed cost of the best plane
-    relative_spread: (
-        Tensor  # f32 standard deviation of inverse depth over the planes, by likelihood, as a fraction of it
-    )
+    relative_spread: Tensor  # f32 standard deviation of inverse depth over the planes, as a fraction of inverse_depth
+    entropy: Tensor  # f32 in [0,1] over the planes: 0 where one stands out, 1 where the images say nothing
 
 
-def choose_plane(cost: Tensor, hypotheses: Tensor, temperature: float = 0.3) -> PlaneChoice:
-    """Lowest cost with a parabola through its neighbours.
+def choose_plane(smooth_cost: Tensor, cost: Tensor, hypotheses: Tensor, temperature: float = 0.3) -> PlaneChoice:
+    """The plane of lowest smoothed cost, refined on the matching cost itself.
 
-    Shapes: cost [L,h,w]; hypotheses [L] depths evenly spaced in inverse depth.
-    The spread takes exp(-cost / temperature) for the likelihood of a plane, so that it is small where one plane stands
-    out, and large where several are as good, near or far apart.
+    The smoothed cost draws depth towards the planes, which turns slanted surfaces into stairs; the place between the
+    planes is therefore read from the matching cost before smoothing, averaged over a small window.
+    Spread and entropy take exp(-cost / temperature) for the likelihood of a plane.
+
+    Shapes: smooth_cost, cost [L,h,w]; hypotheses [L] depths evenly spaced in inverse depth.
     """
-    planes = hypotheses.shape[0]
     inverse = hypotheses.reciprocal()
-    lowest, plane = cost.min(0)
-    centre = plane.clamp(1, planes - 2)[None]
-    before, at, after = (cost.gather(0, centre + k)[0] for k in (-1, 0, 1))
-    curvature = (before - 2 * at + after).clamp(min=1e-6)
-    offset = ((before - after) / (2 * curvature)).clamp(-0.5, 0.5)
-    offset = torch.where(plane == centre[0], offset, 0.0)
-    refined = inverse[plane] + offset * (inverse[1] - inverse[0])
-    likelihood = torch.softmax(cost / -temperature, 0)
-    mean_square = torch.einsum("lhw,l->hw", likelihood, inverse.square())
+    lowest, plane = smooth_cost.min(0)
+    position = refine_position(box_mean(cost, REFINING_WINDOW), plane)
+    refined = inverse[0] + position * (inverse[1] - inverse[0])
+    log_likelihood = torch.log_softmax(smooth_cost / -temperature, 0)
+    likelihood = log_likelihood.exp()
+    entropy = -torch.einsum("lhw,lhw->hw", likelihood, log_likelihood) / math.log(hypotheses.shape[0])
     mean = torch.einsum("lhw,l->hw", likelihood, inverse)
+    mean_square = torch.einsum("lhw,l->hw", likelihood, inverse.square())
     spread = (mean_square - 2 * mean * refined + refined.square()).clamp(min=0.0).sqrt() / refined
-    return PlaneChoice(plane, refined, lowest, spread)
+    return PlaneChoice(plane, refined, lowest, spread, entropy)
+
+
+def refine_position(cost: Tensor, plane: Tensor) -> Tensor:
+    """Position of the minimum between the planes, f32 [h,w] in plane indices, at most two planes from `plane`.
+
+    The least-squares parabola through five costs, centred on the best plane next to the given one. Where the five show
+    no minimum, or reach beyond the volume, the position is `plane`.
+    """
+    planes = cost.shape[0]
+    inner = plane.clamp(3, planes - 4)
+    around = torch.stack([cost.gather(0, (inner + k)[None])[0] for k in (-1, 0, 1)])
+    centre = inner + around.argmin(0) - 1
+    a, b, c, d, e = (cost.gather(0, (centre + k)[None])[0] for k in (-2, -1, 0, 1, 2))
+    slope = (2 * (e - a) + d - b) / 10
+    curvature = (2 * (a + e) - b - 2 * c - d) / 14
+    convex = curvature > 1e-4
+    offset = (-slope / (2 * torch.where(convex, curvature, 1.0))).clamp(-1.0, 1.0)
+    return torch.where(convex & (inner == plane), centre + offset, plane.float())
+
+
+def box_mean(volume: Tensor, side: int) -> Tensor:
+    """Mean over side x side pixels of every slice of [L,h,w]; fewer at the border."""
+    rows = F.avg_pool2d(volume[None], (side, 1), 1, (side // 2, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, side), 1, (0, side // 2), count_include_pad=False)[0]

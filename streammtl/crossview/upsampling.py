@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+SAME_SURFACE = 0.05  # relative difference of inverse depth
+
 
 def upsample_along_edges(
     inverse_depth: Tensor, confidence: Tensor, guide_small: Tensor, guide: Tensor, contrast: float = 0.05
@@ -12,7 +14,7 @@ def upsample_along_edges(
     """Inverse depth and confidence at the size of the guide image.
 
     Each pixel looks at the four nearest small pixels, weighted by distance, likeness in the guide and confidence. It
-    takes the mean over those that lie on the surface of the heaviest one (within 5 %), so no depth appears between
+    takes the mean over those that lie on the surface of the heaviest one (SAME_SURFACE), so no depth appears between
     two surfaces.
 
     Shapes: inverse_depth, confidence, guide_small [h,w]; guide [H,W] grey in [0,1] -> two of [H,W].
@@ -29,10 +31,16 @@ def upsample_along_edges(
             likeness = torch.exp((tap[2] - guide).abs() / -contrast)
             taps.append(tap[:2])
             weights.append(weight_y[:, None] * weight_x * (likeness + 1e-3) * (tap[1] + 0.05))
-    values, weight = torch.stack(taps, 1), torch.stack(weights)  # [2,4,H,W], [4,H,W]
-    heaviest = values[0].gather(0, weight.argmax(0, keepdim=True))
-    weight = weight * ((values[0] - heaviest).abs() <= 0.05 * heaviest)
-    return tuple((values * weight).sum(1) / weight.sum(0))
+    heaviest, most = taps[0][0], weights[0]
+    for tap, weight in zip(taps[1:], weights[1:], strict=True):
+        heaviest = torch.where(weight > most, tap[0], heaviest)
+        most = torch.maximum(weight, most)
+    total, values = torch.zeros_like(guide), torch.zeros_like(taps[0])
+    for tap, weight in zip(taps, weights, strict=True):
+        weight = weight * ((tap[0] - heaviest).abs() <= SAME_SURFACE * heaviest)
+        values += weight * tap
+        total += weight
+    return values[0] / total, values[1] / total
 
 
 def _taps(size: int, small_size: int, like: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:

@@ -23,8 +23,9 @@ WORST_COST = 0.9  # 1 - correlation above which one mismatch is like any other
 UNSEEN_COST = 0.8  # of a point that no view sees: between a poor match and none
 
 # Logistic regression of "depth is within 5 % of the sensor's" on confidence_features(), from handheld indoor RGB-D.
-CONFIDENCE_WEIGHTS = (-0.7, -0.4, 0.3, 0.5)
-CONFIDENCE_BIAS = -2.8
+CONFIDENCE_WEIGHTS = (-0.8, -0.4, 0.2, 0.3)
+CONFIDENCE_BIAS = -2.85
+FULL_EVIDENCE = 0.3  # 1 - entropy over the planes below which confidence falls to 0
 
 
 @register_model("planesweep")
@@ -65,7 +66,7 @@ def sweep_sample(images: Tensor, geometry: SweepGeometry, hypotheses: Tensor) ->
     mean_score = scores.sum(0) / views.clamp(min=1)
     cost = torch.where(views > 0, 1.0 - mean_score, UNSEEN_COST).clamp(max=WORST_COST)
     smooth = smooth_semi_global(cost, small[0, 0])
-    choice = choose_plane(smooth, hypotheses)
+    choice = choose_plane(smooth, cost, hypotheses)
     confidence = match_confidence(choice, scores, visible, geometry)
     inverse_depth, confidence = upsample_along_edges(choice.inverse_depth, confidence, small[0, 0], grey[0, 0])
     return inverse_depth.reciprocal().clamp(hypotheses[0], hypotheses[-1]), confidence
@@ -87,7 +88,8 @@ def match_confidence(choice: PlaneChoice, scores: Tensor, visible: Tensor, geome
         sum(weight * feature for weight, feature in zip(CONFIDENCE_WEIGHTS, features, strict=True)) + CONFIDENCE_BIAS
     )
     seen = visible.gather(1, choice.plane.expand(visible.shape[0], 1, -1, -1)).any(0)[0]
-    return torch.where(seen, torch.sigmoid(logit), 0.0)
+    evidence = ((1.0 - choice.entropy) / FULL_EVIDENCE).clamp(max=1.0)  # a flat wall is smooth for want of any match
+    return torch.where(seen, torch.sigmoid(logit) * evidence, 0.0)
 
 
 def confidence_features(
