@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mapping.evaluation.surface import Triangles, align_by_icp, surface_error
+from mapping.evaluation.surface import SAMPLES, Triangles, align_by_icp, surface_error
 from mapping.evaluation.trajectory import AbsoluteError, absolute_error, angles_deg, associate, relative_error
 from mapping.evaluation.truth import TRUTH_FAR_M, SeenByCameras, TruePoses, read_camera, read_poses, true_surface
 from mapping.store.reader import MapReader
@@ -20,7 +20,7 @@ from streammtl.views import ScaleStatus
 TOLERANCE_S = 0.010
 
 
-def evaluate_map(reader: MapReader, truth_folder: Path | str) -> dict[str, Any]:
+def evaluate_map(reader: MapReader, truth_folder: Path | str, samples: int = SAMPLES) -> dict[str, Any]:
     """Trajectory and surface errors of a map against a folder in our recording layout; JSON-able.
 
     trajectory: ATE after SE(3) and after Sim(3) with scale and coverage, rotation errors, drift over one second.
@@ -28,7 +28,7 @@ def evaluate_map(reader: MapReader, truth_folder: Path | str) -> dict[str, Any]:
     map count.
     surface: accuracy, completeness, precision, recall and F-score after the trajectory's alignment (Sim(3) where the
     map or the truth knows no metres, else SE(3)) and after ICP on top of it; None when the folder holds no surface.
-    A map of several components is judged by the one with the most matched poses.
+    `samples` points are drawn from each surface. Of several components the one with the most matched poses is judged.
     Raises: RecordingError for a folder without truth; GeometryError when fewer than 3 poses match; StoreError.
     """
     folder = Path(truth_folder)
@@ -50,7 +50,7 @@ def evaluate_map(reader: MapReader, truth_folder: Path | str) -> dict[str, Any]:
         }
     }
     metric = truth.metric and reader.header.scale.status == ScaleStatus.METRIC
-    result["surface"] = _surface(reader, component, folder, truth, se3 if metric else sim3)
+    result["surface"] = _surface(reader, component, folder, truth, se3 if metric else sim3, samples)
     return result
 
 
@@ -87,7 +87,7 @@ def _drift(
 
 
 def _surface(
-    reader: MapReader, component: int, folder: Path, poses: TruePoses, fit: AbsoluteError
+    reader: MapReader, component: int, folder: Path, poses: TruePoses, fit: AbsoluteError, samples: int
 ) -> dict[str, Any] | None:
     found = true_surface(folder, poses)
     if found is None:
@@ -101,8 +101,8 @@ def _surface(
     return {
         "truth": origin,
         "alignment": "se3" if fit.scale == 1.0 else "sim3",
-        "trajectory_aligned": surface_error(estimate, truth, seen=seen).as_dict(),
-        "after_icp": surface_error(estimate.moved(motion), truth, seen=seen).as_dict(),
+        "trajectory_aligned": surface_error(estimate, truth, seen=seen, samples=samples).as_dict(),
+        "after_icp": surface_error(estimate.moved(motion), truth, seen=seen, samples=samples).as_dict(),
         "icp": {
             "shift_m": float(
                 np.linalg.norm(motion.points(estimate.vertices).mean(axis=0) - estimate.vertices.mean(axis=0))

@@ -163,7 +163,7 @@ def align_by_icp(estimate: Triangles, truth: Triangles, seen: Seen | None = None
             return Similarity(np.eye(3), np.zeros(3)), share
         step = _point_to_plane_step(moved[near], partner[near], normal[near])
         motion = Similarity(step.R @ motion.R, step.R @ motion.t + step.t)
-        if np.linalg.norm(step.t) < 1e-6 and np.linalg.norm(step.R - np.eye(3)) < 1e-6:
+        if np.linalg.norm(step.t) < 1e-5 and np.linalg.norm(step.R - np.eye(3)) < 1e-5:
             break
     return motion, share
 
