@@ -1,0 +1,88 @@
+"""The bundled recording, from the file to a map that is right, by its own ground truth."""
+
+import json
+
+import numpy as np
+import pytest
+import zarr
+
+from mapping.store.reader import open_map
+from tests.end_to_end.conftest import ROOM, run_process
+
+
+@pytest.fixture(scope="module")
+def room_map(tmp_path_factory):
+    out = tmp_path_factory.mktemp("clip") / "room.zarr"
+    done = run_process(
+        "map", ROOM / "video.mp4", "--intrinsics", ROOM / "intrinsics.json", "--out", out, "--local", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    return out, json.loads(done.stdout)
+
+
+def test_every_frame_is_posed_or_nearly_so(room_map):
+    _, report = room_map
+    assert report["frames"] == 300
+    assert report["frames_posed"] >= 0.95 * 300
+    assert report["complete"] is True
+
+
+def test_trajectory_and_surface_are_close_to_the_truth(room_map, streammtl):
+    out, _ = room_map
+    answer = streammtl("evaluate", out, "--truth", ROOM, "--json")
+    assert answer.code == 0, answer.err
+    result = answer.data
+    assert result["trajectory"]["sim3"]["rmse_m"] <= 0.03
+    assert result["trajectory"]["coverage"] >= 0.95
+    assert result["surface"]["trajectory_aligned"]["at_5cm"]["f_score"] >= 0.4
+
+
+def test_plain_zarr_reads_everything(room_map):
+    out, report = room_map
+    root = zarr.open_group(str(out), mode="r")
+    attributes = root.attrs["streammtl"]
+    assert attributes["schema"] == "streammtl-map-1"
+    assert attributes["keyframes"] == report["keyframes"] > 10
+    for entry in attributes["submaps"]:
+        blocks = root[entry["group"]]
+        count = blocks["block_index"].shape[0]
+        assert count == entry["blocks"]
+        assert blocks["tsdf"][:].shape == (count, 8, 8, 8)
+        assert np.isfinite(blocks["tsdf"][:].astype(np.float32)).all()
+    T = root[attributes["trajectory"]]["T_world_cam"][:]
+    assert T.shape == (300, 4, 4)
+    assert root[attributes["surface"]]["faces"].shape[0] > 1000
+
+
+def test_info_finds_nothing_wrong(room_map, streammtl):
+    answer = streammtl("info", room_map[0], "--json")
+    assert answer.code == 0, answer.err
+    assert answer.data["problems"] == []
+
+
+@pytest.mark.parametrize("name", ["room.ply", "room.glb", "room.tum", "room.png", "colmap/", "ns/transforms.json"])
+def test_every_export_is_written(room_map, streammtl, tmp_path, name):
+    answer = streammtl("export", room_map[0], "--to", f"{tmp_path}/{name}")
+    assert answer.code == 0, answer.err
+    assert (tmp_path / name).exists()
+
+
+def test_the_recording_folder_with_given_poses_gives_a_metric_map(tmp_path, streammtl):
+    arguments = (
+        "map",
+        ROOM,
+        "--out",
+        tmp_path / "given.zarr",
+        "--local",
+        "--set",
+        "tracker=given",
+        "--max-frames",
+        120,
+    )
+    answer = streammtl(*arguments, "--depth", "predicted", "--json")
+    assert answer.code == 0, answer.err
+    assert answer.data["scale"]["status"] == "metric"
+    header = open_map(tmp_path / "given.zarr").header
+    assert header.config["tracker"]["name"] == "given"
+    result = streammtl("evaluate", tmp_path / "given.zarr", "--truth", ROOM, "--json").data
+    assert result["trajectory"]["se3"]["rmse_m"] < 1e-4

@@ -1,0 +1,129 @@
+"""Runs that are killed, lose a process or are interrupted end with the map that an undisturbed run gives."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from mapping.store.reader import open_map
+from mapping.store.validate import validate_map
+from tests.end_to_end.conftest import REPOSITORY, ROOM, command, run_process
+
+FRAMES = 150
+ARGUMENTS = ("map", ROOM / "video.mp4", "--max-frames", FRAMES)
+START = (
+    "--intrinsics",
+    ROOM / "intrinsics.json",
+    "--set",
+    "run.commit_frames=20",
+    "--set",
+    "run.keyframes_per_submap=8",
+)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "m.zarr"
+    done = run_process(*ARGUMENTS, *START, "--out", out, "--local")
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def assert_same_map(path, other):
+    a, b = open_map(path), open_map(other)
+    assert validate_map(path) == []
+    assert a.header.progress.next_frame == b.header.progress.next_frame == FRAMES
+    assert a.header.progress.frames_by_status == b.header.progress.frames_by_status
+    frames = [[k.frame for k in reader.keyframes()] for reader in (a, b)]
+    assert frames[0] == frames[1]
+    assert len(set(frames[0])) == len(frames[0])
+    for left, right in zip(a.submaps(), b.submaps(), strict=True):
+        assert np.array_equal(left.blocks.index, right.blocks.index)
+        assert np.allclose(left.blocks.tsdf, right.blocks.tsdf, atol=2e-3)
+        assert np.allclose(left.blocks.weight, right.blocks.weight, rtol=2e-3)
+        assert [f.index for f in left.frames] == [f.index for f in right.frames]
+    assert np.allclose(a.trajectory().T_world_cam, b.trajectory().T_world_cam, atol=1e-9, equal_nan=True)
+
+
+def test_two_runs_give_the_same_map_in_one_process_and_with_actors(undisturbed, tmp_path):
+    done = run_process(*ARGUMENTS, *START, "--out", tmp_path / "m.zarr")
+    assert done.returncode == 0, done.stderr
+    assert_same_map(tmp_path / "m.zarr", undisturbed)
+
+
+def test_a_killed_run_goes_on_to_the_same_map(undisturbed, tmp_path):
+    out = tmp_path / "m.zarr"
+    rng = random.Random(5)
+    for attempt in range(4):
+        more = ("--resume",) if out.exists() else START
+        process = subprocess.Popen(
+            command(*ARGUMENTS, *more, "--out", out, "--local"),
+            cwd=REPOSITORY,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for_commits(out, process, attempt + 1)
+        time.sleep(rng.uniform(0, 0.4))
+        process.kill()
+        process.wait()
+        assert validate_map(out) == []
+    done = run_process(*ARGUMENTS, "--out", out, "--resume", "--local")
+    assert done.returncode == 0 or "complete" in done.stderr, done.stderr
+    assert_same_map(out, undisturbed)
+
+
+def wait_for_commits(out, process, count):
+    """Until the map has been committed `count` times, or the run has ended."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if (out / "zarr.json").exists() and open_map(out).header.generation >= count:
+            return
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("stage", ["Tracking", "Inference", "Mapping"])
+def test_a_killed_actor_is_replaced_and_nothing_is_lost_or_doubled(undisturbed, tmp_path, stage):
+    out = tmp_path / "m.zarr"
+    process = subprocess.Popen(
+        command(*ARGUMENTS, *START, "--out", out),
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_commits(out, process, 2)
+    victims = subprocess.run(["pgrep", "-f", f"ray::{stage}"], capture_output=True, text=True).stdout.split()
+    assert victims, "the stage runs as an actor"
+    for pid in victims:
+        os.kill(int(pid), signal.SIGKILL)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "Going on from the last commit" in err
+    assert_same_map(out, undisturbed)
+
+
+@pytest.mark.parametrize("how", [("--local",), ()])
+def test_an_interrupted_run_leaves_a_valid_map_and_can_go_on(tmp_path, how):
+    out = tmp_path / "m.zarr"
+    process = subprocess.Popen(
+        command(*ARGUMENTS, *START, "--out", out, *how), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    wait_for_commits(out, process, 2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C reaches the whole group
+    said, _ = process.communicate(timeout=100)
+    assert process.returncode == 0
+    assert "--resume" in said
+    header = open_map(out).header
+    assert validate_map(out) == []
+    assert not header.progress.complete
+    assert 20 <= header.progress.next_frame < FRAMES
+    done = run_process(*ARGUMENTS, "--out", out, "--resume", *how)
+    assert done.returncode == 0, done.stderr
+    header = open_map(out).header
+    assert header.progress.complete
+    assert sum(header.progress.frames_by_status.values()) == header.progress.next_frame == FRAMES
