@@ -36,7 +36,10 @@ Source = Annotated[
     typer.Argument(help="Video file, image folder, glob, recording folder, TUM RGB-D or 7-Scenes folder."),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="MAP.zarr", help="Where to write the map.")]
-Config = Annotated[Path | None, typer.Option("--config", help="YAML with settings that differ from the defaults.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML with settings, or a preset: coarse, detailed."),
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="a.b=c", help="One setting; see `streammtl config`. Repeatable.")
 ]

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+import configs
 from mapping.fusion.settings import FusionSettings
 from mapping.slam.scale import ScaleSettings
 from mapping.slam.settings import TrackerSettings
@@ -47,7 +48,9 @@ class Settings(BaseModel):
 
 
 def load_settings(config: Path | None = None, overrides: list[str] | None = None) -> Settings:
-    """Defaults, then the YAML file, then overrides `group.name=value`; `tracker=given` means `tracker.name=given`.
+    """Defaults, then the YAML file or preset, then overrides `group.name=value`.
+
+    `tracker=given` is short for `tracker.name=given`.
 
     Raises: ConfigError naming the setting, what it may be, and the nearest known name.
     """
@@ -83,8 +86,13 @@ def describe(settings: Settings) -> Iterator[tuple[str, Any, str, str]]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
+    presets = {p.stem: p for p in Path(configs.__file__).parent.glob("*.yaml")}
+    path = presets.get(str(path), path)
     if not path.is_file():
-        raise ConfigError(f"configuration file {path} does not exist; `streammtl config` prints all settings.")
+        raise ConfigError(
+            f"configuration file {path} does not exist. Give a YAML file or one of {', '.join(sorted(presets))}; "
+            "`streammtl config` prints all settings."
+        )
     try:
         values = yaml.safe_load(path.read_text()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:

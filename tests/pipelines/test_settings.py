@@ -1,7 +1,10 @@
 """Settings: defaults, files, overrides, and help where they are wrong."""
 
+from pathlib import Path
+
 import pytest
 
+import configs
 from pipelines.settings import Settings, describe, load_settings, settings_from
 from streammtl.errors import ConfigError
 
@@ -44,6 +47,11 @@ def test_a_broken_file_is_a_configuration_error(tmp_path, text):
     file.write_text(text)
     with pytest.raises(ConfigError):
         load_settings(file)
+
+
+@pytest.mark.parametrize("preset", sorted(p.stem for p in Path(configs.__file__).parent.glob("*.yaml")))
+def test_a_preset_is_known_by_its_name_and_changes_something(preset):
+    assert load_settings(Path(preset)) != Settings()
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,0 +1,1 @@
+"""Settings that differ from the defaults, by purpose: `streammtl map ... --config detailed`."""
