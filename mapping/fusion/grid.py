@@ -77,6 +77,7 @@ class VoxelGrid:
                 settings.truncation_m,
                 settings.max_weight,
                 settings.label_band * settings.truncation_m,
+                settings.free_space_weight,
             ),
         )
         self._keep(coordinates[is_new & (updated > 0)], slots[is_new & (updated > 0)])

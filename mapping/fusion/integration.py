@@ -50,6 +50,7 @@ class VoxelRules(NamedTuple):
     truncation_m: float
     max_weight: float
     label_band_m: float
+    free_space_weight: float
 
 
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")
@@ -58,7 +59,8 @@ def integrate_blocks(coordinates, slots, voxels, frame, projection, rules):
 
     A voxel reads the pixel it projects to, whose slope carries depth from the pixel's centre to where the voxel falls.
     It is updated where it lies within the truncation of that depth, along the optical axis (projective distance;
-    Curless and Levoy 1996, weighted running average).
+    Curless and Levoy 1996, weighted running average). In blocks with such voxels, those in front of the band become
+    freer; this takes away what flew before a surface or what a worse pose put there. Other blocks are left as they are.
     """
     updated = np.zeros(len(coordinates), np.int32)
     for i in prange(len(coordinates)):
@@ -71,9 +73,12 @@ def integrate_blocks(coordinates, slots, voxels, frame, projection, rules):
         _measure(frame.records, pixels, du, dv, z, distance)
         hits = np.empty(VOXELS, np.int32)
         count = _in_band(distance, np.float32(rules.truncation_m), hits)
-        _average(slots[i], hits[:count], pixels, distance, voxels, frame, rules)
+        _average(slots[i], hits[:count], 1.0, pixels, distance, voxels, frame, rules)
         if frame.label_ids.shape[1] > 0:
             _collect_labels(slots[i], hits[:count], pixels, distance, voxels, frame, rules)
+        if count > 0 and rules.free_space_weight > 0:
+            free = _in_front(distance, np.float32(rules.truncation_m), hits)
+            _average(slots[i], hits[:free], rules.free_space_weight, pixels, distance, voxels, frame, rules)
         updated[i] = count
     return updated
 
@@ -125,14 +130,24 @@ def _in_band(distance, truncation, hits):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _average(slot, hits, pixels, distance, voxels, frame, rules):
+def _in_front(distance, truncation, hits):
+    """Collects the voxels before the band and gives their number."""
+    count = 0
+    for n in range(VOXELS):
+        hits[count] = n
+        count += distance[n] > truncation
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _average(slot, hits, weight, pixels, distance, voxels, frame, rules):
     per_truncation = np.float32(1.0 / rules.truncation_m)
     for n in hits:
         pixel = pixels[n]
-        new = frame.records[pixel, 3]
+        new = frame.records[pixel, 3] * np.float32(weight)
         total = voxels.weight[slot, n] + new
         share = new / total
-        voxels.tsdf[slot, n] += (distance[n] * per_truncation - voxels.tsdf[slot, n]) * share
+        voxels.tsdf[slot, n] += (min(distance[n] * per_truncation, np.float32(1)) - voxels.tsdf[slot, n]) * share
         voxels.weight[slot, n] = min(total, np.float32(rules.max_weight))
         for channel in range(3):
             level = np.float32(voxels.colour[slot, n, channel])

@@ -37,6 +37,12 @@ class FusionSettings(BaseModel):
         le=2048,
         description="greatest weight of a voxel; beyond it, old observations fade as new ones arrive",
     )
+    free_space_weight: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="weight of free space seen before a surface, in blocks that hold it; 0 = not recorded",
+    )
     labels_per_voxel: int = Field(4, ge=1, le=16, description="labels that a voxel keeps evidence for")
     label_band: float = Field(
         0.5, gt=0, le=1, description="fraction of the truncation around the surface where voxels collect label evidence"

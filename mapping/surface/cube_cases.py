@@ -43,8 +43,15 @@ def _triangles(pattern: int) -> list[tuple[int, int, int]]:
         loop = [next(iter(following))]
         while (edge := following.pop(loop[-1])) != loop[0]:
             loop.append(edge)
+        loop = min((loop[i:] + loop[:i] for i in range(len(loop))), key=_diagonals_on_faces)
         triangles += [(loop[0], loop[i], loop[i + 1]) for i in range(1, len(loop) - 1)]
     return triangles
+
+
+def _diagonals_on_faces(loop: list[int]) -> int:
+    """How many diagonals of the fan from the first edge lie in a face, where the next cube could have the same one."""
+    ends = [{EDGE_START[e], EDGE_START[e] | 1 << e // 4} for e in loop]
+    return sum(any(ends[0] | other <= set(face) for face in _faces()) for other in ends[2:-1])
 
 
 def _faces() -> list[list[int]]:

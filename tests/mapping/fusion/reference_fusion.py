@@ -19,8 +19,9 @@ class ReferenceGrid:
         self.voxels: dict[tuple[int, int, int], list] = {}
 
     def integrate(self, observation: DepthObservation, low: np.ndarray, high: np.ndarray) -> None:
-        """Tries every voxel with low <= coordinate < high, whether or not anything is near."""
+        """Tries every voxel with low <= coordinate < high, whether or not anything is near; blocks must be whole."""
         s, camera = self.settings, observation.camera
+        free, touched = [], set()
         T_cam_grid = np.linalg.inv(observation.T_submap_cam)
         for voxel in itertools.product(*(range(a, b) for a, b in zip(low, high, strict=True))):
             x, y, z = T_cam_grid[:3, :3] @ (np.array(voxel) * s.voxel_size_m) + T_cam_grid[:3, 3]
@@ -34,14 +35,21 @@ class ReferenceGrid:
             if weight == 0:
                 continue
             distance = observation.depth_m[row, column] + slope_u * (u - column) + slope_v * (v - row) - z
+            block = tuple(c // BLOCK_SIZE for c in voxel)
             if abs(distance) <= s.truncation_m:
+                touched.add(block)
                 self._update(voxel, distance, weight, observation, row, column)
+            elif distance > 0:
+                free.append((block, voxel, distance, weight * s.free_space_weight, observation, row, column))
+        for block, *update in free:
+            if block in touched and s.free_space_weight > 0:
+                self._update(*update)
 
     def _update(self, voxel, distance, weight, observation, row, column) -> None:
         s = self.settings
         state = self.voxels.setdefault(voxel, [0.0, 0.0, np.zeros(3), {}])
         tsdf, old, colour, labels = state
-        state[0] = (old * tsdf + weight * distance / s.truncation_m) / (old + weight)
+        state[0] = (old * tsdf + weight * min(distance / s.truncation_m, 1)) / (old + weight)
         state[2] = (old * colour + weight * observation.image[row, column]) / (old + weight)
         state[1] = min(old + weight, s.max_weight)
         if observation.label_ids is None or abs(distance) > s.label_band * s.truncation_m:
