@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from pathlib import Path
 
@@ -36,15 +37,21 @@ def tetrahedron() -> Mesh:
     )
 
 
-@pytest.fixture
-def reader(tmp_path) -> MapReader:
-    """Ten frames of which eight are keyframes, three submaps, one of them turned, and a stored surface."""
-    with MapWriter.create(tmp_path / "map.zarr", header(), FAST) as writer:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "map.zarr"
+    with MapWriter.create(path, header(), FAST) as writer:
         for n in range(1, 11):
             writer.commit(**commit_number(n))
         writer.commit(anchors={1: pose(1.0, 2.0, 3.0, yaw=0.5)})
         writer.write_surface(tetrahedron())
-    return open_map(tmp_path / "map.zarr")
+    return path
+
+
+@pytest.fixture
+def reader(tmp_path, template) -> MapReader:
+    """Ten frames of which eight are keyframes, three submaps, one of them turned, and a stored surface."""
+    return open_map(shutil.copytree(template, tmp_path / "map.zarr"))
 
 
 def true_pose(i: int) -> np.ndarray:

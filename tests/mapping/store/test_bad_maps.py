@@ -12,7 +12,7 @@ import pytest
 import zarr
 from jsonschema import Draft202012Validator
 
-from mapping.store import MapHeader, MapWriter, StoreSettings, open_map, validate_map
+from mapping.store import MapHeader, MapWriter, StoreSettings, is_map, open_map, validate_map
 from mapping.store.contract import published_schema
 from streammtl.errors import StoreError, VersionError
 from tests.mapping.store.tiny_maps import commit_number, header
@@ -20,13 +20,20 @@ from tests.mapping.store.tiny_maps import commit_number, header
 FAST = StoreSettings(durable=False)
 
 
-@pytest.fixture
-def path(tmp_path):
-    with MapWriter.create(tmp_path / "map.zarr", header(), FAST) as writer:
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    path = tmp_path_factory.mktemp("template") / "map.zarr"
+    with MapWriter.create(path, header(), FAST) as writer:
         for n in range(1, 7):
             writer.commit(**commit_number(n))
         writer.write_trajectory()
-    return tmp_path / "map.zarr"
+    return path
+
+
+@pytest.fixture
+def path(tmp_path, sound):
+    """A sound map, to be damaged."""
+    return shutil.copytree(sound, tmp_path / "map.zarr")
 
 
 def edit_root(path: Path, change) -> None:
@@ -65,6 +72,7 @@ def test_what_is_no_map_is_called_so(tmp_path, open_it):
             open_it(tmp_path / name)
         assert "\n" not in str(caught.value) and str(tmp_path / name) in str(caught.value)
     assert not (tmp_path / "absent").exists()
+    assert [is_map(tmp_path / name) for name in ("absent", "file", "empty", "torn")] == [False, False, False, True]
 
 
 @pytest.mark.parametrize("open_it", [open_map, validate_map, MapWriter.resume])

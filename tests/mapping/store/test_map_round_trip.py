@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 import zarr
@@ -20,13 +22,19 @@ from tests.mapping.store.tiny_maps import LABELS, blocks, commit_number, frame, 
 FAST = StoreSettings(durable=False)
 
 
-@pytest.fixture
-def tiny(tmp_path):
-    """A map of ten commits: two closed submaps and an open one."""
-    with MapWriter.create(tmp_path / "map.zarr", header(), FAST) as writer:
+@pytest.fixture(scope="module")
+def ten_commits(tmp_path_factory):
+    path = tmp_path_factory.mktemp("template") / "map.zarr"
+    with MapWriter.create(path, header(), FAST) as writer:
         for n in range(1, 11):
             writer.commit(**commit_number(n))
-    return tmp_path / "map.zarr"
+    return path
+
+
+@pytest.fixture
+def tiny(tmp_path, ten_commits):
+    """A map of ten commits: two closed submaps and an open one."""
+    return shutil.copytree(ten_commits, tmp_path / "map.zarr")
 
 
 def test_blocks_come_back_as_stored_precision_has_them(tmp_path):
@@ -93,6 +101,12 @@ def test_keyframes_come_back_within_the_precision_of_their_types(tmp_path):
         np.testing.assert_allclose(back.confidence, record.confidence, atol=0.5 / 255 + 1e-6)
         np.testing.assert_array_equal(back.label_ids, record.label_ids)
         np.testing.assert_allclose(back.image.astype(int), record.image, atol=2)
+
+
+def test_the_jpeg_of_a_keyframe_is_the_image_it_decodes_to(tiny):
+    reader = open_map(tiny)
+    decoded = cv2.imdecode(np.frombuffer(reader.keyframe_jpeg(3), np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(decoded[..., ::-1], reader.keyframe(3).image)
 
 
 def test_images_of_later_keyframes_may_take_more_room(tmp_path):
