@@ -60,7 +60,7 @@ def _per_plane(
 ) -> tuple[Tensor, Tensor]:
     batch, _, height, width = reference.shape
     scores, visible = [], []
-    for plane in range(hypotheses.shape[1]):  # a stacked call would fall out of the cache
+    for plane in range(hypotheses.shape[1]):  # several planes in one call would fall out of the cache
         u, v, seen = geometry.project(hypotheses[:, plane, None], index)
         grid = _normalised(u, v, height, width).view(batch, height, width, 2)
         sampled = F.grid_sample(source, grid, mode="bilinear", padding_mode="zeros", align_corners=True)

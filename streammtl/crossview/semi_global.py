@@ -30,33 +30,44 @@ def _both_ways(
 ) -> Tensor:
     """Sum [h,w,L] of path costs that run along the first axis, down and up, one path per shift."""
     costs = torch.stack((volume, volume.flip(0)))  # [2,h,w,L]
-    guides = torch.stack((guide, guide.flip(0)))  # [2,h,w]
+    penalties = _jump_penalties(torch.stack((guide, guide.flip(0))), shifts, small_step, large_step, edge)
     height, width, planes = volume.shape
     total = torch.empty_like(costs)
-    paths = costs[:, 0, None].expand(2, len(shifts), width, planes)
     total[:, 0] = costs[:, 0] * len(shifts)
-    outside = volume.new_full((2, len(shifts), width, 1), torch.inf)
+    paths = costs[:, 0, None].expand(2, len(shifts), width, planes)
+    # planes beyond both ends cost infinity, so that the planes next to each one are plain views of the buffer
+    buffer = volume.new_full((2, len(shifts), width, planes + 2), torch.inf)
+    previous, nearer, further = buffer[..., 1:-1], buffer[..., :-2], buffer[..., 2:]
     for row in range(1, height):
-        previous = torch.stack([_shifted(paths[:, i], shift) for i, shift in enumerate(shifts)], 1)
-        guide_before = torch.stack([_shifted(guides[:, row - 1], shift) for shift in shifts], 1)  # [2,D,w]
-        jump = (guide_before - guides[:, row, None]).abs_()
-        penalty = small_step + (large_step - small_step) * torch.exp(jump / -edge)
+        for index, shift in enumerate(shifts):
+            _copy_shifted(previous[:, index], paths[:, index], shift)
         lowest = previous.amin(-1, keepdim=True)
-        nearer = torch.cat((outside, previous[..., :-1]), -1)
-        further = torch.cat((previous[..., 1:], outside), -1)
-        step = torch.minimum(nearer, further).add_(small_step)
-        step = torch.minimum(step, previous)
-        step = torch.minimum(step, lowest + penalty[..., None])
-        paths = step.sub_(lowest).add_(costs[:, row, None])
+        paths = torch.minimum(nearer, further).add_(small_step)
+        torch.minimum(paths, previous, out=paths)
+        torch.minimum(paths, lowest + penalties[:, :, row - 1], out=paths)
+        paths.sub_(lowest).add_(costs[:, row, None])
         torch.sum(paths, 1, out=total[:, row])
     return total[0] + total[1].flip(0)
 
 
-def _shifted(rows: Tensor, columns: int) -> Tensor:
-    """rows [2,w,...] moved along w; the path that would enter from outside starts at the border pixel itself."""
+def _jump_penalties(
+    guides: Tensor, shifts: tuple[int, ...], small_step: float, large_step: float, edge: float
+) -> Tensor:
+    """Cost [2,D,h-1,w,1] of a jump between each row and the one before it, along each shift."""
+    before = torch.empty_like(guides[:, None, :-1]).repeat(1, len(shifts), 1, 1)
+    for index, shift in enumerate(shifts):
+        _copy_shifted(before[:, index].transpose(1, 2), guides[:, :-1].transpose(1, 2), shift)
+    jump = (before - guides[:, None, 1:]).abs_()
+    return (small_step + (large_step - small_step) * torch.exp(jump / -edge))[..., None]
+
+
+def _copy_shifted(target: Tensor, rows: Tensor, columns: int) -> None:
+    """target [2,w,...] becomes rows moved along w; what would enter from outside is the border pixel's own."""
     if columns == 0:
-        return rows
-    moved = torch.roll(rows, columns, 1)
-    border = 0 if columns > 0 else -1
-    moved[:, border] = rows[:, border]
-    return moved
+        target.copy_(rows)
+    elif columns > 0:
+        target[:, columns:] = rows[:, :-columns]
+        target[:, :columns] = rows[:, :columns]
+    else:
+        target[:, :columns] = rows[:, -columns:]
+        target[:, columns:] = rows[:, columns:]
