@@ -99,7 +99,10 @@ class Camera:
         if CAMERA_MODELS[self.model][0] == 4:
             return Camera(self.model, width, height, (fx * sx, fy * sy, cx, cy, *self.distortion))
         if not np.isclose(sx, sy, rtol=1e-3):
-            raise CameraError(f"{self.model} has one focal length; {self.width}x{self.height} to {width}x{height} would need two.")
+            raise CameraError(
+                f"{self.model} has one focal length; {self.width}x{self.height} to {width}x{height} would need two. "
+                "Keep the aspect ratio, or use PINHOLE or OPENCV."
+            )
         return Camera(self.model, width, height, (fx * sx, cx, cy, *self.distortion))
 
     def cropped(self, x: int, y: int, width: int, height: int) -> Camera:

@@ -92,4 +92,4 @@ class StageError(PipelineError):
 
 
 class StageLostError(PipelineError):
-    """A stage's process died, and what it held is gone. A run recovers from it by itself, as often as it makes progress."""
+    """A stage's process died, and what it held is gone. A run recovers from it as often as it makes progress."""

@@ -50,7 +50,8 @@ class SkippedFrame:
 class ViewBatch:
     """Reference views with their neighbours, as every model takes them. View 0 is the reference.
 
-    Absent views are padded and masked out; targets and valid masks are partial: a task may be missing, a mask all False.
+    Absent views are padded and masked out; targets and valid masks are partial: a task may be missing, a mask be False
+    everywhere.
     """
 
     images: Tensor  # f32 [B,V,3,H,W] in [0,1]
@@ -67,9 +68,9 @@ class ViewBatch:
 class TaskOutputs:
     """What a model says about the reference views of a ViewBatch.
 
-    `values` holds final quantities: depth in metres [B,1,H,W], semantics as probabilities [B,40,H,W], unit normals facing
-    the camera [B,3,H,W] in camera axes, boundaries as probabilities [B,1,H,W]. `scale_status` tells what depth means:
-    METRIC, or UP_TO_SCALE, that is in the unit of the batch's poses.
+    `values` holds final quantities: depth [B,1,H,W], semantics as probabilities [B,40,H,W], unit normals facing the
+    camera [B,3,H,W] in camera axes, boundaries as probabilities [B,1,H,W]. `scale_status` tells what depth means:
+    METRIC is in metres, UP_TO_SCALE in the unit of the batch's poses.
     """
 
     values: dict[str, Tensor]
