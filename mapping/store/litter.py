@@ -31,7 +31,11 @@ def remove_unnamed(path: Path, header: MapHeader) -> None:
         remove_group(path, labels.GROUP)
     if header.keyframes == 0:
         remove_group(path, keyframes.GROUP)
-    for part in [*path.glob("*.partial"), *(path / keyframes.GROUP).rglob("*.partial")]:
+    # Groups that the root names were whole before it named them, so nothing half-written lies deeper.
+    half_written = [*path.glob("*.partial"), *(path / keyframes.GROUP).rglob("*.partial")]
+    for kind in (*_NUMBERED, labels.GROUP):
+        half_written += (path / kind).glob("*.partial")
+    for part in half_written:
         part.unlink(missing_ok=True)
 
 

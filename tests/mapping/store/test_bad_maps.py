@@ -184,7 +184,13 @@ def test_leftovers_of_a_crash_are_ignored_by_readers_and_removed_by_the_next_wri
     shutil.copytree(path / "submaps/000001.2", path / "submaps/000002.1")
     shutil.copytree(path / "state/7", path / "state/8")
     (path / "surface/9").mkdir(parents=True)
-    for litter in ("zarr.123.partial", "zarr.root.partial", "keyframes/frame/c/7.abc.partial"):
+    for litter in (
+        "zarr.123.partial",
+        "zarr.root.partial",
+        "state/zarr.4.partial",
+        "labels/zarr.4.partial",
+        "keyframes/frame/c/7.abc.partial",
+    ):
         (path / litter).write_bytes(b"x")
     group = zarr.open_group(path)
     group["keyframes/frame"].resize((9,))
