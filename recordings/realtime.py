@@ -22,6 +22,8 @@ class RealtimeRecording(WrappedRecording):
         super().__init__(inner)
         self.is_live = True
         self._max_frames = max_frames
+        if max_frames is not None and self.frame_count is not None:
+            self.frame_count = min(self.frame_count, max_frames)
 
     def frames(self, start: int = 0) -> Iterator[Frame | SkippedFrame]:
         mailbox = NewestItem(self._count_drop)

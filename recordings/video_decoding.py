@@ -98,7 +98,7 @@ class VideoDecoding:
                     self._damaged_group.error(packet)
                     yield None
         except (av.error.FFmpegError, OSError) as error:
-            self.broken = str(error)
+            self.broken = error.strerror or str(error)
             yield from self._held_back()
 
     def _held_back(self) -> list[av.VideoFrame]:

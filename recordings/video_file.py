@@ -60,10 +60,7 @@ class VideoFile(Recording):
                 stop=self._selection.stop,
             )
         except DecoderError as error:
-            raise RecordingError(
-                f"video {self.path} cannot be read: {error}. A recording that was cut, or that is no video at all, "
-                f"looks like this; try to play it, repair it with 'ffmpeg -i IN -c copy OUT', or record again."
-            ) from error
+            raise RecordingError(f"video {self.path} cannot be read: {_explanation(self.path, error)}") from error
         self._running.append(decoder)
         return decoder
 
@@ -100,3 +97,35 @@ class VideoFile(Recording):
     def __del__(self) -> None:
         if hasattr(self, "_running"):
             self.close()
+
+
+def _explanation(path: Path, error: DecoderError) -> str:
+    if mp4_lacks_index(path):
+        return (
+            "its index (the moov box, which cameras write last) is missing, so the recording was interrupted or the "
+            "file was cut. Copy it again; tools such as untrunc repair it with the help of a whole video of that camera."
+        )
+    return (
+        f"{error}. It is no video, or damaged from the beginning: try to play it, repair it with "
+        f"'ffmpeg -i IN -c copy OUT', or record again."
+    )
+
+
+def mp4_lacks_index(path: Path) -> bool:
+    """Whether a file begins as MP4 or MOV does, and none of its outer boxes is the index."""
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        position, first = 0, True
+        while position + 8 <= end:
+            file.seek(position)
+            size, name = int.from_bytes(file.read(4), "big"), file.read(4)
+            if first and name != b"ftyp":
+                return False
+            if name == b"moov":
+                return position + size > end
+            if size == 1:  # the size follows in 64 bits
+                size = int.from_bytes(file.read(8), "big")
+            if size < 8:  # the box reaches to the end
+                return True
+            position, first = position + size, False
+    return not first

@@ -25,7 +25,7 @@ def decode_video(request: DecodeRequest, outlet: Outlet) -> None:
     try:
         container = av.open(request.source, options=dict(request.options), timeout=timeout)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        outlet.fail(str(error))
+        outlet.fail(getattr(error, "strerror", None) or str(error))
         return
     with container:
         if container.streams.video:

@@ -31,14 +31,14 @@ def test_an_empty_file_is_an_error(tmp_path):
 
 def test_a_text_file_named_mp4_is_an_error(tmp_path):
     (tmp_path / "v.mp4").write_text("this is no video\n" * 100)
-    with pytest.raises(RecordingError, match=r"v\.mp4 cannot be read"):
+    with pytest.raises(RecordingError, match=r"v\.mp4 cannot be read.*It is no video"):
         open_recording(tmp_path / "v.mp4")
 
 
 def test_a_video_whose_index_was_never_written_is_an_error(tmp_path, write_video):
     path = write_video(tmp_path / "v.mp4", 60)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(RecordingError, match=r"(?i)cannot be read.*(moov|invalid data)"):
+    with pytest.raises(RecordingError, match=r"cannot be read: its index .*moov.* is missing"):
         open_recording(path)
 
 

@@ -167,6 +167,7 @@ def test_a_slow_reader_of_a_file_in_real_time_gets_the_newest_and_the_rest_is_co
 def test_in_real_time_max_frames_counts_frames_given(tmp_path, write_video):
     path = write_video(tmp_path / "v.mp4", 50)
     with open_recording(path, realtime=True, max_frames=3) as recording:
+        assert recording.frame_count == 3
         frames = []
         for frame in recording.frames():
             frames.append(frame)
