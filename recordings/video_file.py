@@ -103,7 +103,7 @@ def _explanation(path: Path, error: DecoderError) -> str:
     if mp4_lacks_index(path):
         return (
             "its index (the moov box, which cameras write last) is missing, so the recording was interrupted or the "
-            "file was cut. Copy it again; tools such as untrunc repair it with the help of a whole video of that camera."
+            "file was cut. Copy it again; tools like untrunc repair it with the help of a whole video of the camera."
         )
     return (
         f"{error}. It is no video, or damaged from the beginning: try to play it, repair it with "
