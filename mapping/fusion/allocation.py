@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from mapping.fusion.block_index import REACH
-from mapping.fusion.pixels import DEPTH_BINS, TILE, Intrinsics, PixelMaps
+from mapping.fusion.pixels import DEPTH_BINS, Intrinsics, PixelMaps
 from mapping.records import BLOCK_SIZE
 from streammtl.errors import GeometryError
 
@@ -90,8 +90,8 @@ def _collect(maps, k, size, R, t, voxel, found):
     extents[0] = _half_size(0.0, 0.0, 1.0, R, half_m)
     count = 0
     for row in range(maps.tile_near.shape[0]):
-        y_lo = (row * TILE - 0.5 - k.cy) / k.fy
-        y_hi = (min(h, (row + 1) * TILE) - 0.5 - k.cy) / k.fy
+        y_lo = (row * maps.tile - 0.5 - k.cy) / k.fy
+        y_hi = (min(h, (row + 1) * maps.tile) - 0.5 - k.cy) / k.fy
         extents[3] = _half_size(0.0, 1.0, -y_lo, R, half_m)
         extents[4] = _half_size(0.0, -1.0, y_hi, R, half_m)
         for column in range(maps.tile_near.shape[1]):
@@ -99,8 +99,8 @@ def _collect(maps, k, size, R, t, voxel, found):
             z_hi = maps.tile_far[row, column]
             if z_hi < z_lo:
                 continue
-            x_lo = (column * TILE - 0.5 - k.cx) / k.fx
-            x_hi = (min(w, (column + 1) * TILE) - 0.5 - k.cx) / k.fx
+            x_lo = (column * maps.tile - 0.5 - k.cx) / k.fx
+            x_hi = (min(w, (column + 1) * maps.tile) - 0.5 - k.cx) / k.fx
             extents[1] = _half_size(1.0, 0.0, -x_lo, R, half_m)
             extents[2] = _half_size(-1.0, 0.0, x_hi, R, half_m)
             low[:] = np.inf

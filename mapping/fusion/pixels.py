@@ -43,6 +43,7 @@ class PixelMaps(NamedTuple):
     tile_bins: np.ndarray  # u64 [th,tw] bit b: some pixel's band meets depth first_bin_m + [b, b+1) * bin_m
     first_bin_m: float
     bin_m: float
+    tile: int  # TILE, for kernels of other files: numba would keep an old value of it in their compiled form
 
 
 def weigh_pixels(observation: DepthObservation, settings: FusionSettings) -> PixelMaps:
@@ -72,6 +73,7 @@ def weigh_pixels(observation: DepthObservation, settings: FusionSettings) -> Pix
         np.empty(tiles, np.uint64),
         first_bin_m,
         (settings.far_m + settings.truncation_m - first_bin_m) / DEPTH_BINS,
+        TILE,
     )
     nothing = np.empty((0, 0), np.float32)
     _weigh(
@@ -119,8 +121,8 @@ def _cosine(u, v, z, slope_u, slope_v, normals, k):
     With X(u,v) = z r, the normal dX/du x dX/dv is along (-a, -b, z + a x + b y), where a = fx dz/du and b = fy dz/dv;
     its product with r is z. NaN where there is neither normal nor slope.
     """
-    x = (u - k.cx) / k.fx
-    y = (v - k.cy) / k.fy
+    x = (u - k.cx) * (1 / k.fx)
+    y = (v - k.cy) * (1 / k.fy)
     ray = x * x + y * y + 1.0
     if normals.size > 0:
         return -(normals[v, u, 0] * x + normals[v, u, 1] * y + normals[v, u, 2]) / math.sqrt(ray)
@@ -191,8 +193,9 @@ def _weigh_tile_row(row, depth, confidence, boundary, normals, k, rules, maps):
 def _occupy(row, column, z, band, maps):
     maps.tile_near[row, column] = min(maps.tile_near[row, column], z - band)
     maps.tile_far[row, column] = max(maps.tile_far[row, column], z + band)
-    first = min(max(np.int64((z - band - maps.first_bin_m) / maps.bin_m), 0), DEPTH_BINS - 1)
-    last = min(max(np.int64((z + band - maps.first_bin_m) / maps.bin_m), 0), DEPTH_BINS - 1)
+    per_bin = 1 / maps.bin_m
+    first = min(max(np.int64((z - band - maps.first_bin_m) * per_bin), 0), DEPTH_BINS - 1)
+    last = min(max(np.int64((z + band - maps.first_bin_m) * per_bin), 0), DEPTH_BINS - 1)
     one = np.uint64(1)
     span = ((np.uint64(2) << np.uint64(last)) - one) & ~((one << np.uint64(first)) - one)
     maps.tile_bins[row, column] |= span

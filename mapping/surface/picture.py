@@ -130,7 +130,7 @@ def _exposed(colours: np.ndarray, mode: Mode) -> np.ndarray:
     if mode != "colour" or not len(colours):
         return colours
     bright = np.percentile(colours.max(1), 90)
-    return np.minimum(colours * np.clip(0.88 / max(bright, 1e-3), 1, 1.6), 1)
+    return np.minimum(colours * np.clip(0.8 / max(bright, 1e-3), 1, 1.5), 1)
 
 
 def _dimmed(mesh: Mesh, colours: np.ndarray) -> np.ndarray:

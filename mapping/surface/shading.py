@@ -11,7 +11,7 @@ from mapping.surface.mesh import Mesh
 from mapping.surface.raycast import Hits, MeshRays
 
 Mode = Literal["colour", "label", "normal"]
-BACKGROUND = np.array([0.955, 0.958, 0.962])
+BACKGROUND = np.full(3, 0.957)
 _OCCLUSION_RAYS = 24
 
 

@@ -1,0 +1,143 @@
+"""Milliseconds per frame to fuse depth, colour and labels, ours beside Open3D's VoxelBlockGrid (depth and colour), 8^3
+blocks.
+
+python benchmarks/fusion.py [RECORDING_FOLDER] [--frames N] [--threads N] [--json]
+
+Without a recording: frames of an exactly ray-cast room, 640x480. Both sides get the same frames, each timed alone,
+allocation and integration together. Wall time is the median over frames after the first; CPU time is the sum over all
+threads. On a busy machine only the CPU time says much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recording", nargs="?", help="folder with rgb/, depth/, poses.txt, intrinsics.json")
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):  # read when the libraries are loaded, below
+        os.environ[name] = str(arguments.threads)
+    rows = measure(arguments.recording, arguments.frames)
+    if arguments.json:
+        print(json.dumps({"threads": arguments.threads, "load": os.getloadavg()[0], "rows": rows}))
+        return
+    print(f"{arguments.threads} threads, load average {os.getloadavg()[0]:.1f}")
+    for row in rows:
+        print(
+            f"{row['voxel_mm']:5.0f} mm  {row['what']:38s} {row['wall_ms']:7.2f} ms wall  {row['cpu_ms']:7.2f} ms CPU  "
+            f"{row['blocks']:6d} blocks"
+        )
+
+
+def measure(recording: str | None, count: int) -> list[dict]:
+    from mapping.fusion.grid import VoxelGrid
+    from mapping.fusion.settings import FusionSettings
+    from mapping.surface.raycast import open3d
+
+    observations = recorded(recording, count) if recording else room_frames(count)
+    without = [type(o)(o.depth_m, o.image, o.camera, o.T_submap_cam) for o in observations]
+    rows = []
+    for voxel_size_m in (0.02, 0.01):
+        settings = FusionSettings(voxel_size_m=voxel_size_m, truncation_m=4 * voxel_size_m)
+        for what, frames in (("depth + colour + labels", observations), ("depth + colour", without)):
+            VoxelGrid(settings).integrate(frames[0])  # compiles, or loads what was compiled
+            grid = VoxelGrid(settings)
+            rows.append(row(voxel_size_m, what, timed(grid.integrate, frames), len(grid)))
+        theirs, fuse = open3d_grid(open3d(), voxel_size_m)
+        rows.append(row(voxel_size_m, "Open3D, depth + colour", timed(fuse, without), theirs.hashmap().size()))
+    return rows
+
+
+def timed(fuse: Callable, frames: list) -> tuple[float, float]:
+    """Median wall and CPU milliseconds of one call, the first left out."""
+    wall, cpu = [], []
+    for frame in frames:
+        start = time.perf_counter(), time.process_time()
+        fuse(frame)
+        wall.append(time.perf_counter() - start[0])
+        cpu.append(time.process_time() - start[1])
+    return 1e3 * float(np.median(wall[1:])), 1e3 * float(np.median(cpu[1:]))
+
+
+def row(voxel_size_m: float, what: str, times: tuple[float, float], blocks: int) -> dict:
+    return {"voxel_mm": 1e3 * voxel_size_m, "what": what, "wall_ms": times[0], "cpu_ms": times[1], "blocks": blocks}
+
+
+def open3d_grid(open3d, voxel_size_m: float):
+    core, t = open3d.core, open3d.t.geometry
+    types, channels = [core.float32] * 3, [(1,), (1,), (3,)]
+    grid = t.VoxelBlockGrid(["tsdf", "weight", "color"], types, channels, voxel_size_m, 8, 30_000)
+
+    def fuse(o) -> None:
+        K, T = core.Tensor(o.camera.K), core.Tensor(np.linalg.inv(o.T_submap_cam))
+        depth, colour = t.Image(o.depth_m), t.Image(o.image.astype(np.float32))
+        blocks = grid.compute_unique_block_coordinates(depth, K, T, 1.0, 4.0, 4.0)
+        grid.integrate(blocks, depth, colour, K, K, T, 1.0, 4.0, 4.0)
+
+    return grid, fuse
+
+
+def recorded(folder: str, count: int) -> list:
+    from mapping.fusion.observation import DepthObservation
+    from recordings.open_source import open_recording
+
+    observations = []
+    with open_recording(Path(folder)) as recording:
+        for frame in recording.frames():
+            if getattr(frame, "depth_m", None) is not None and frame.T_world_cam is not None:
+                observations.append((frame.depth_m, frame.image, frame.camera, frame.T_world_cam))
+    chosen = [observations[i] for i in np.linspace(0, len(observations) - 1, min(count, len(observations))).astype(int)]
+    return [DepthObservation(*o, **labels_of(o[1])) for o in chosen]
+
+
+def room_frames(count: int) -> list:
+    """A 5 x 2.6 x 4 m room with two boxes in it, seen from a circle."""
+    from mapping.fusion.observation import DepthObservation
+    from streammtl.camera import Camera
+
+    camera = Camera.pinhole(640, 480, 525, 525, 319.5, 239.5)
+    v, u = np.mgrid[:480, :640]
+    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)], -1)
+    boxes = [((0.2, 0.5, 0.3), (1.0, 1.3, 0.9)), ((-1.4, 0.3, -1.0), (-0.9, 1.3, -0.2))]
+    observations = []
+    for turn in np.linspace(0, np.pi, count):
+        T = np.eye(4)
+        c, s = np.cos(turn), np.sin(turn)
+        T[:3, :3] = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+        T[:3, 3] = -0.9 * s, 0.1 * np.sin(3 * turn), -0.9 * c
+        eye, d = T[:3, 3], rays @ T[:3, :3].T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            depth = np.where(
+                d > 0, (np.array([2.5, 1.3, 2.0]) - eye) / d, (np.array([-2.5, -1.3, -2.0]) - eye) / d
+            ).min(-1)
+            for low, high in boxes:
+                a, b = (np.array(low) - eye) / d, (np.array(high) - eye) / d
+                enter, leave = np.minimum(a, b).max(-1), np.maximum(a, b).min(-1)
+                depth = np.where((enter < leave) & (enter > 0), np.minimum(depth, enter), depth)
+        point = eye + d * depth[..., None]
+        image = (127 + 60 * np.sin(7 * point)).astype(np.uint8)
+        observations.append(DepthObservation(depth.astype(np.float32), image, camera, T, **labels_of(image)))
+    return observations
+
+
+def labels_of(image: np.ndarray) -> dict[str, np.ndarray]:
+    """The two most probable labels of every pixel, as a network gives them: coherent, here by colour."""
+    first = (image[..., 0] // 64 + 1).astype(np.uint8)
+    ids = np.stack([first, first % 4 + 1], -1)
+    return {"label_ids": ids, "label_probabilities": np.broadcast_to(np.float32([0.7, 0.2]), ids.shape)}
+
+
+if __name__ == "__main__":
+    main()
