@@ -56,7 +56,7 @@ def prepare(request: Request) -> Job:
     if request.out.exists() and not request.resume and any(_entries(request.out)):
         raise StoreError(f"{request.out} exists already. Choose another --out, or continue that map with --resume.")
     settings, camera, how = _resumed_settings(request) if resumed else (_settings(request), None, "")
-    recording = _open(request, camera)
+    recording = _open(request, camera or request.intrinsics)
     try:
         _check_sources(settings, recording)
         if camera is None:
@@ -96,7 +96,7 @@ def _resumed_settings(request: Request) -> tuple[Settings, Camera | None, str]:
     return settings_from(header.config), None if own else record.camera(), "" if own else record.how
 
 
-def _open(request: Request, camera: Camera | None) -> Recording:
+def _open(request: Request, camera: Camera | str | None) -> Recording:
     return open_recording(
         request.source,
         camera=camera,
@@ -117,9 +117,7 @@ def _check_sources(settings: Settings, recording: Recording) -> None:
 def _calibrated(request: Request, recording: Recording) -> tuple[Recording, Camera, str]:
     """Given on the command line, else the recording's own, else estimated from its first seconds."""
     if request.intrinsics is not None:
-        camera = parse_intrinsics(request.intrinsics, recording.width, recording.height)
-        recording.close()
-        return _open(request, camera), camera, "given"
+        return recording, parse_intrinsics(request.intrinsics, recording.width, recording.height), "given"
     if recording.camera is not None:
         return recording, recording.camera, RECORDING_KNOWS
     logger.warning("The calibration of %s is unknown; estimating it from the images.", recording.name)
