@@ -68,7 +68,9 @@ def map_recording(request: Request, local: bool) -> RunReport:
     executor = _executor(local)
     stop = StopRequest()
     started = time.monotonic()
-    with job.recording, stop.on_interrupt(), progress_display(job.recording.frame_count) as report:
+    count = job.recording.frame_count
+    total = None if count is None else count * request.stride  # progress speaks of positions in the source
+    with job.recording, stop.on_interrupt(), progress_display(total) as report:
         outcome = run(job, executor, report, stop)
     run_s = time.monotonic() - started
     return RunReport(open_map(request.out).summary(), outcome, request, run_s, job.recording.damaged)

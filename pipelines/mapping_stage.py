@@ -21,8 +21,7 @@ from mapping.slam.view_selection import ViewTuple
 from mapping.store.header import MapHeader, Progress, ScaleRecord
 from mapping.store.reader import open_map
 from mapping.store.writer import MapWriter
-from mapping.surface.merge import merge_submaps
-from mapping.surface.mesh import extract_mesh
+from mapping.surface.map_mesh import map_mesh
 from pipelines.settings import Settings
 from pipelines.stages import Prediction, State, Step
 from streammtl.errors import StageError, StreamMtlError
@@ -91,6 +90,8 @@ class Mapping:
             self._scale = step.scale or self._scale
             if step.views is not None:
                 self._fuse(step.views, prediction)
+            if len(self._trajectory) > self._settings.run.frames_per_submap:
+                self._close_before(self._next_frame)
             if step.checkpoint is not None:
                 self._commit(step.checkpoint, complete=False)
         except StreamMtlError:
@@ -107,9 +108,7 @@ class Mapping:
         self._commit(checkpoint, complete, dropped)
         self._writer.write_trajectory()
         if self._settings.run.surface:
-            fusion = self._settings.fusion
-            blocks = merge_submaps(open_map(self._path).submaps(), fusion.voxel_size_m, fusion.truncation_m)
-            self._writer.write_surface(extract_mesh(blocks, fusion.voxel_size_m))
+            self._writer.write_surface(map_mesh(open_map(self._path)))
         return self._progress()
 
     def close(self) -> None:
@@ -119,8 +118,9 @@ class Mapping:
     def _fuse(self, views: ViewTuple, prediction: Prediction | None) -> None:
         reference = views.reference
         full = self._open is not None and self._open.keyframes >= self._settings.run.keyframes_per_submap
-        if self._open is None or full or self._open.component != views.component:
+        if self._open is not None and (full or self._open.component != views.component):
             self._close_before(reference.index)
+        if self._open is None:  # frames since the last submap belong to the new one
             self._begin(views.component, reference.T_world_cam)
         observation = self._observation(views, prediction)
         if observation is None:
@@ -190,7 +190,9 @@ class Mapping:
     def _close_before(self, index: int) -> None:
         """Closes the open submap with the frames before `index`; its voxels leave memory at the next commit."""
         if self._open is None:
-            return
+            if not len(self._trajectory):
+                return
+            self._begin(0, np.eye(4))  # frames without any keyframe: an empty submap holds them
         submap = self._snapshot(before=index, closed=True)
         self._frames.update(record.status.value for record in submap.frames)
         self._closed.append(submap)
@@ -218,10 +220,6 @@ class Mapping:
 
     def _commit(self, states: dict[str, State], complete: bool, dropped: int = 0) -> None:
         submaps = list(self._closed)
-        if self._open is None and complete and self._trajectory.frames():
-            self._begin(0, np.eye(4))  # frames but no keyframe: an empty submap holds them
-            self._close_before(self._next_frame)
-            submaps = list(self._closed)
         if self._open is not None:
             self._open.grid.round_to_stored()
             submaps.append(self._snapshot(before=self._next_frame, closed=False))

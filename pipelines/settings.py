@@ -29,6 +29,7 @@ class RunSettings(BaseModel):
         "auto", description="depth to fuse: a sensor's where the recording has it (auto), only it, or only the model's"
     )
     keyframes_per_submap: int = Field(40, ge=2, description="keyframes after which a submap is closed")
+    frames_per_submap: int = Field(3000, ge=10, description="frames after which a submap is closed, keyframes or not")
     commit_frames: int = Field(100, ge=1, description="frames between two commits of the map to disk")
     surface: bool = Field(True, description="write the merged mesh into the map when the run ends")
 

@@ -3,6 +3,10 @@
 This package is the perception half: cameras, views, tasks, models. It imports neither the map nor Ray.
 """
 
+import os as _os
 import zlib as _zlib  # noqa: F401  pycolmap's bundled zlib breaks OpenCV's PNG writer unless Python's own is loaded first
+
+# Before PyTorch and numba load: threads that wait for work sleep, or stages in several processes starve each other.
+_os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"

@@ -12,8 +12,7 @@ from mapping.evaluation.trajectory import AbsoluteError, absolute_error, angles_
 from mapping.evaluation.truth import TRUTH_FAR_M, SeenByCameras, TruePoses, read_camera, read_poses, true_surface
 from mapping.store.reader import MapReader
 from mapping.store.trajectory import MapTrajectory
-from mapping.surface.merge import merge_submaps
-from mapping.surface.mesh import extract_mesh
+from mapping.surface.map_mesh import map_mesh
 from streammtl.errors import GeometryError
 from streammtl.views import ScaleStatus
 
@@ -117,9 +116,5 @@ def _surface(
 
 def _mesh(reader: MapReader, component: int) -> Triangles:
     stored = reader.surface() if reader.header.components == 1 else None
-    if stored is None:
-        header = reader.header
-        numbers = [entry.number for entry in header.submaps if entry.component == component]
-        blocks = merge_submaps((reader.submap(number) for number in numbers), header.voxel_size_m, header.truncation_m)
-        stored = extract_mesh(blocks, header.voxel_size_m)
+    stored = stored or map_mesh(reader, component)
     return Triangles(stored.vertices.astype(np.float64), stored.faces)

@@ -9,8 +9,8 @@ import numpy as np
 
 from mapping.store.header import LabelSpaceRecord
 from mapping.store.reader import MapReader
-from mapping.surface.merge import merge_submaps
-from mapping.surface.mesh import Mesh, extract_mesh
+from mapping.surface.map_mesh import map_mesh
+from mapping.surface.mesh import Mesh
 from streammtl.errors import ConfigError
 
 Colours = Literal["rgb", "label"]
@@ -25,9 +25,7 @@ def map_surface(reader: MapReader, colours: Colours = "rgb") -> Mesh:
         raise ConfigError("this map holds no labels, so it cannot be coloured by label; export with colours 'rgb'.")
     mesh = reader.surface()
     if mesh is None:
-        header = reader.header
-        blocks = merge_submaps(reader.submaps(), header.voxel_size_m, header.truncation_m)
-        mesh = extract_mesh(blocks, header.voxel_size_m)
+        mesh = map_mesh(reader)
     if colours == "label":
         mesh = replace(mesh, colours=label_palette(reader.header.label_space)[mesh.labels])
     return mesh

@@ -107,8 +107,8 @@ class ScaleAligner:
         raise ScaleError(
             f"the scale is unknown: {len(self._ratios.get(component, []))} of {self._seen.get(component, 0)} keyframes "
             f"gave a ratio of {self._source} to tracked points; {self.settings.min_keyframes} that agree within "
-            f"{self.settings.max_interval:.0%} are needed. Give metric poses (--poses), a recording with depth, or allow "
-            "a wider interval (--set scale.max_interval=0.5)."
+            f"{self.settings.max_interval:.0%} are needed. Give metric poses (--poses), a recording with depth, or "
+            "allow a wider interval (--set scale.max_interval=0.5)."
         )
 
     def _robust_median(self, ratios: list[float]) -> ScaleEstimate:

@@ -57,18 +57,24 @@ class Trajectory:
     def add(self, tracked: TrackedFrame) -> None:
         """Takes a frame and applies the revisions it brings to earlier frames."""
         self._frames[tracked.index] = tracked
-        for index, T_world_cam in tracked.revised.items():
-            earlier = self._frames.get(index)
-            if earlier is None:  # forgotten, or before a resume: its pose is final
-                continue
-            earlier.T_world_cam = T_world_cam
-            earlier.status = TrackStatus.TRACKED
-            self._T_reference_cam.pop(index, None)
+        self.revise(tracked.revised)
         anchor = tracked.reference
         if tracked.T_world_cam is not None and anchor not in (None, tracked.index) and anchor in self._frames:
             T_world_reference = self._frames[anchor].T_world_cam
             if T_world_reference is not None:
                 self._T_reference_cam[tracked.index] = np.linalg.inv(T_world_reference) @ tracked.T_world_cam
+
+    def revise(self, revised: dict[int, np.ndarray]) -> None:
+        """Moves earlier frames; those that hang on them follow. Frames that are not held any more are final."""
+        for index, T_world_cam in revised.items():
+            earlier = self._frames.get(index)
+            if earlier is not None:
+                earlier.T_world_cam = T_world_cam
+                earlier.status = TrackStatus.TRACKED
+                self._T_reference_cam.pop(index, None)
+
+    def __len__(self) -> int:
+        return len(self._frames)
 
     def pose(self, index: int) -> np.ndarray | None:
         """T_world_cam of a frame as known now, or None while it has no pose."""

@@ -137,9 +137,12 @@ class ViewSelector:
             due = self.flush()
             self._keyframes.clear()
             self._component = tracked.component
-        self._trajectory.add(tracked)
+        self._trajectory.revise(tracked.revised)
         self._scale_status = tracked.scale_status
-        if frame is not None and tracked.status is TrackStatus.TRACKED and self._is_keyframe(tracked):
+        chosen = frame is not None and tracked.status is TrackStatus.TRACKED and self._is_keyframe(tracked)
+        if chosen or tracked.reference == tracked.index:  # no other pose is asked for later
+            self._trajectory.add(tracked)
+        if chosen:
             self._keyframes.append(_Keyframe(frame, tracked.points))
             self._waiting.append(frame.index)
             while len(self._waiting) > self.settings.delay:
