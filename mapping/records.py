@@ -17,8 +17,9 @@ BLOCK_SIZE = 8  # voxels along each side of a block
 class Blocks:
     """Voxel blocks of one grid, as arrays.
 
-    Convention: voxel [x,y,z] of the block with index b is a sample at point (b * 8 + (x,y,z)) * voxel_size_m of the grid's
-    frame. tsdf is a fraction of the truncation distance, positive in front of the surface, in [-1,1]. Weight 0 = never seen.
+    Convention: voxel [x,y,z] of the block with index b is a sample at point (b * 8 + (x,y,z)) * voxel_size_m of the
+    grid's frame. tsdf is a fraction of the truncation distance, positive in front of the surface, in [-1,1]. Weight 0 =
+    never seen.
     """
 
     index: np.ndarray  # i32 [M,3]
