@@ -64,7 +64,7 @@ def to_colmap(camera: Camera, camera_id: int = 1) -> pycolmap.Camera:
     )
 
 
-def two_view(uv0: np.ndarray, uv1: np.ndarray, camera: Camera, seed: int, max_error_px: float = 2.0) -> TwoView | None:
+def two_view(uv0: np.ndarray, uv1: np.ndarray, camera: Camera, seed: int, max_error_px: float = 1.0) -> TwoView | None:
     """Relative pose of two views of one camera from matched pixels uv0, uv1 f64 [N,2], or None."""
     options = pycolmap.TwoViewGeometryOptions()
     options.ransac.random_seed = seed

@@ -12,7 +12,7 @@ from streammtl.views import Frame, ScaleStatus
 
 
 class GivenPoses(Tracker):
-    """A tracker that believes the recording. Frames without a rigid, finite pose are LOST; jumps are kept and flagged."""
+    """Believes the recording. A frame without a finite, rigid pose is LOST; jumps are kept and flagged."""
 
     def __init__(self, settings: TrackerSettings, camera: Camera) -> None:
         super().__init__(settings, camera, ScaleStatus.METRIC)

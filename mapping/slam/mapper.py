@@ -19,8 +19,9 @@ _SUPPORT = 10  # older keyframes that hold the adjusted ones in place
 class Mapper:
     """Inserts keyframes into a local map and refines it. Holds settings only; the map holds all state."""
 
-    def __init__(self, settings: TrackerSettings, lens: Lens) -> None:
+    def __init__(self, settings: TrackerSettings, lens: Lens, has_depth: bool) -> None:
         self.settings = settings
+        self.window = settings.depth_window if has_depth else settings.window
         self.lens = lens
 
     def insert_keyframe(
@@ -36,7 +37,7 @@ class Mapper:
     def add_corners(
         self, local_map: LocalMap, grey: np.ndarray, depth_m: np.ndarray | None, T_world_cam: np.ndarray, index: int
     ) -> None:
-        """Tops the tracks up with new corners of the keyframe `index`, landmarks at once where there is sensor depth."""
+        """Tops the tracks up with corners of the keyframe `index`, landmarks at once where there is sensor depth."""
         taken = local_map.tracks.uv[local_map.tracks.followed]
         uv = features.detect(grey, self.settings.max_tracks - len(taken), taken)
         uv_ideal = self.lens.to_ideal(uv)
@@ -47,7 +48,7 @@ class Mapper:
     def _measure(
         self, local_map: LocalMap, depth_m: np.ndarray | None, rows: np.ndarray, T_world_cam: np.ndarray, index: int
     ) -> None:
-        """Records what the keyframe `index` sees of the tracks in `rows`; sensor depth places those without position."""
+        """Records what the keyframe `index` sees of tracks `rows`; sensor depth places those without position."""
         if not len(rows):
             return
         tracks = local_map.tracks
@@ -89,7 +90,7 @@ class Mapper:
         rows = local_map.rows_of(sightings.track)
         views = local_map.keyframe_rows(sightings.keyframe)
         known = (rows >= 0) & tracks.is_landmark[rows]
-        first = max(1, len(keyframes) - self.settings.window)  # the oldest keyframe of all never moves
+        first = max(1, len(keyframes) - self.window)  # the oldest keyframe of all never moves
         seen = known & np.isin(rows, rows[known & (views >= first)])
         used = np.union1d(self._support(views[seen], first), np.arange(first, len(keyframes)))
         seen &= np.isin(views, used)

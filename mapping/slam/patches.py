@@ -17,7 +17,7 @@ _STEP = 2  # search grid, pixels; the alignment that follows reaches over it
 
 
 def cut(grey: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Patches u8 [N,17,17] around pixels uv f64 [N,2], and where in them the points lie: offset f64 [N,2] from the middle.
+    """Patches u8 [N,17,17] around pixels uv f64 [N,2], and offsets f64 [N,2] of the points from their middles.
 
     Pixels must be at least RADIUS + 0.5 from the border.
     """
@@ -31,7 +31,7 @@ def cut(grey: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def match(grey, patches, offsets, warps, uv, radius, max_shift):  # type: ignore[no-untyped-def]
     """Finds patches in a grey image u8 [H,W], near uv f64 [N,2].
 
-    patches u8 [N,17,17] and offsets f64 [N,2] as cut() gives them; warps f64 [N,2,2] take pixel steps of the image to pixel
+    patches u8 [N,17,17] and offsets f64 [N,2] are cut()'s; warps f64 [N,2,2] take pixel steps of the image to pixel
     steps of the patch. Integer positions up to `radius` pixels around uv are searched (0: none), then aligned.
     Alignment may not end further than max_shift pixels from where it began.
     Returns positions f64 [N,2] and normalised correlation f64 [N] there, in [-1,1]; -1 where there is no result.
@@ -125,9 +125,15 @@ def _align(grey, warped, x, y):  # type: ignore[no-untyped-def]
             mean += template[r, c]
     template -= mean / n
     spread = np.sqrt(np.sum(template * template) / n)
+    if spread < 1.0:
+        return x, y, -1.0
+    # What brightness and contrast can explain is taken out of the gradients too, or steps come out too short.
+    for g in (gx, gy):
+        g -= np.sum(g) / n
+        g -= template * (np.sum(g * template) / (n * spread * spread))
     hxx, hxy, hyy = np.sum(gx * gx), np.sum(gx * gy), np.sum(gy * gy)
     determinant = hxx * hyy - hxy * hxy
-    if spread < 1.0 or determinant < 1e-6 * (hxx + hyy) ** 2:
+    if determinant < 1e-6 * (hxx + hyy) ** 2:
         return x, y, -1.0
     seen = np.empty((side, side))
     correlation = -1.0

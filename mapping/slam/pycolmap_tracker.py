@@ -25,6 +25,7 @@ from streammtl.views import Frame, ScaleStatus
 
 _MIN_DEPTH_LANDMARKS = 30  # to start from one depth image
 _MAX_SPARSE_POINTS = 300
+_MIN_AGREEMENT = 0.3  # share of the landmarks found that must agree on a pose
 _LATE_AFTER_KEYFRAMES = 4  # after the start, by when its landmarks are well placed
 
 
@@ -40,14 +41,15 @@ class PycolmapTracker(Tracker):
     def __init__(self, settings: TrackerSettings, camera: Camera, has_depth: bool) -> None:
         super().__init__(settings, camera, ScaleStatus.METRIC if has_depth else ScaleStatus.UP_TO_SCALE)
         self.has_depth = has_depth
+        cv2.setNumThreads(2)  # more gain nothing on images of this size and starve the other stages
         self.lens = Lens(camera)
-        self.mapper = Mapper(settings, self.lens)
+        self.mapper = Mapper(settings, self.lens, has_depth)
         self.start = TwoViewStart(settings, self.lens, self.mapper)
         self.local_map = LocalMap()
         self.motion = Motion()
         self.phase = Phase.WAITING
         self.lost = 0  # frames in a row
-        self.began = False  # the present component has been announced in a frame
+        self.posed_before = False  # some frame has had a pose
         self.late_at = -1  # keyframes at which the frames of the start are posed once more; -1: done
         self.keyframe_tracks = 0  # landmarks and candidates that the last keyframe saw
         self.grey = np.zeros((camera.height, camera.width), np.uint8)  # the last frame that was tracked
@@ -70,12 +72,12 @@ class PycolmapTracker(Tracker):
             begun = self.start.begin(self.local_map, grey, frame.index)
             self.phase = Phase.STARTING if begun else Phase.WAITING
         if not begun:
-            lost_before = self.began
+            status = TrackStatus.LOST if self.posed_before else TrackStatus.INITIALISING
             reason = "too few corners" + (" with sensor depth" if self.has_depth else "") + " to begin tracking"
-            return self._answer(frame, TrackStatus.LOST if lost_before else TrackStatus.INITIALISING, reason=reason)
+            return self._answer(frame, status, reason=reason)
         if self.lost:
             self.component += 1
-        self.lost, self.began, self.grey = 0, True, grey
+        self.lost, self.grey = 0, grey
         if self.phase is Phase.TRACKING:
             return self._posed(frame, {}, keyframe=True)
         return self._answer(frame, TrackStatus.INITIALISING, reason="waiting for the camera to move")
@@ -153,7 +155,7 @@ class PycolmapTracker(Tracker):
         uv_ideal = self.lens.to_ideal(uv[landmark])
         xyz = self.local_map.tracks.xyz[rows[landmark]]
         pose = colmap.absolute_pose(uv_ideal, xyz, self.lens.pinhole, self.settings.seed, prior)
-        if pose is None or pose.inliers.sum() < self.settings.min_inliers:
+        if pose is None or pose.inliers.sum() < max(self.settings.min_inliers, _MIN_AGREEMENT * len(uv_ideal)):
             return None
         agrees = np.ones(len(rows), bool)
         agrees[landmark] = pose.inliers
@@ -163,7 +165,8 @@ class PycolmapTracker(Tracker):
         """New ground: parallax to the last keyframe, or too much of what it saw is out of sight."""
         tracks = self.local_map.tracks
         seen = tracks.followed & tracks.is_landmark
-        if tracks.followed.sum() < 0.6 * self.keyframe_tracks or seen.sum() < 3 * self.settings.min_inliers:
+        scarce = seen.sum() < 3 * self.settings.min_inliers
+        if tracks.followed.sum() < (0.9 if scarce else 0.6) * self.keyframe_tracks:
             return True
         depth = transform(inverse(T_world_cam), tracks.xyz[seen])[:, 2]
         baseline = np.linalg.norm(T_world_cam[:3, 3] - self.local_map.keyframes.T_world_cam[-1, :3, 3])
@@ -197,6 +200,7 @@ class PycolmapTracker(Tracker):
         answer.T_world_cam = self.motion.T_world_cam.copy()
         answer.reference = frame.index if keyframe else int(self.local_map.keyframes.index[-1])
         answer.revised = revised
+        self.posed_before = True
         tracks = self.local_map.tracks
         rows = np.flatnonzero(tracks.followed & tracks.is_landmark)
         if len(rows) > _MAX_SPARSE_POINTS:
@@ -216,7 +220,7 @@ class PycolmapTracker(Tracker):
         return frame.depth_m
 
     def state(self) -> dict[str, np.ndarray]:
-        counters = [self.component, self.phase, self.lost, self.began, self.late_at, self.keyframe_tracks]
+        counters = [self.component, self.phase, self.lost, self.posed_before, self.late_at, self.keyframe_tracks]
         return {
             **self.local_map.to_arrays(),
             **self.motion.to_arrays(),
@@ -232,6 +236,6 @@ class PycolmapTracker(Tracker):
         self.start.waiting = Waiting.from_arrays(state, "waiting")
         self.start.reference = int(state["start.reference"])
         counters = [int(value) for value in state["counters"]]
-        self.component, phase, self.lost, began, self.late_at, self.keyframe_tracks = counters
-        self.phase, self.began = Phase(phase), bool(began)
+        self.component, phase, self.lost, posed_before, self.late_at, self.keyframe_tracks = counters
+        self.phase, self.posed_before = Phase(phase), bool(posed_before)
         self.grey = np.array(state["grey"])
