@@ -31,24 +31,22 @@ def detect(grey: np.ndarray, count: int, taken: np.ndarray) -> np.ndarray:
     mask[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX] = 255
     for x, y in np.rint(taken).astype(int).tolist():
         cv2.circle(mask, (x, y), 10, 0, -1)
-    found = cv2.goodFeaturesToTrack(grey, 4 * count, 0.003, 8, mask=mask, blockSize=5)
+    found = cv2.goodFeaturesToTrack(grey, 0, 0.003, 8, mask=mask, blockSize=5)
     if found is None:
         return np.zeros((0, 2))
     corners = found.reshape(-1, 2).astype(np.float64)  # strongest first
     columns = width // _CELL_PX + 1
-    cell = (corners[:, 1] // _CELL_PX * columns + corners[:, 0] // _CELL_PX).astype(int)
+    cells = _cells(corners, columns)
     occupied = np.bincount(_cells(taken, columns), minlength=columns * (height // _CELL_PX + 1))
     # Rank of each corner within its cell, on top of the tracks already there: sparse cells are filled first.
-    rank = np.zeros(len(corners), int)
-    seen = occupied.copy()
-    for i, c in enumerate(cell.tolist()):
-        rank[i] = seen[c]
-        seen[c] += 1
-    order = np.argsort(rank, kind="stable")[:count]
-    return corners[order]
+    by_cell = np.argsort(cells, kind="stable")
+    rank = np.empty(len(corners), int)
+    rank[by_cell] = np.arange(len(corners)) - np.searchsorted(cells[by_cell], cells[by_cell])
+    return corners[np.argsort(rank + occupied[cells], kind="stable")[:count]]
 
 
 def _cells(uv: np.ndarray, columns: int) -> np.ndarray:
+    """Number of the cell in which each pixel [N,2] lies."""
     return (uv[:, 1] // _CELL_PX * columns + uv[:, 0] // _CELL_PX).astype(int)
 
 

@@ -52,12 +52,12 @@ class BoxRoom:
 
 
 def handheld_pose(second: float) -> np.ndarray:
-    """A smooth path: rests for a moment, then sways and turns within half a metre of the middle of the room."""
+    """A smooth path before a corner of the room: rests for a moment, then sways and turns within half a metre."""
     moving = max(second - 0.2, 0.0)
     ease = min(moving, 1.0)
     T = np.eye(4)
     turn = np.array([0.08 * np.sin(1.7 * moving), 0.35 * np.sin(0.9 * moving), 0.05 * np.sin(1.1 * moving)])
-    T[:3, :3] = rotation_matrix(turn * ease)
+    T[:3, :3] = rotation_matrix(np.array([0.25, 0.6, 0.0]) + turn * ease)
     T[:3, 3] = ease * np.array([0.5 * np.sin(1.2 * moving), 0.15 * np.sin(2.1 * moving), 0.3 * (1 - np.cos(moving))])
     return T
 
