@@ -114,44 +114,18 @@ def _align(grey, warped, x, y):  # type: ignore[no-untyped-def]
     height, width = grey.shape
     side = 2 * _INNER + 1
     n = side * side
-    template = np.empty((side, side))
-    gx, gy = np.empty((side, side)), np.empty((side, side))
-    mean = 0.0
-    for r in range(side):
-        for c in range(side):
-            template[r, c] = warped[r + 1, c + 1]
-            gx[r, c] = 0.5 * (warped[r + 1, c + 2] - warped[r + 1, c])
-            gy[r, c] = 0.5 * (warped[r + 2, c + 1] - warped[r, c + 1])
-            mean += template[r, c]
-    template -= mean / n
-    spread = np.sqrt(np.sum(template * template) / n)
-    if spread < 1.0:
-        return x, y, -1.0
-    # What brightness and contrast can explain is taken out of the gradients too, or steps come out too short.
-    for g in (gx, gy):
-        g -= np.sum(g) / n
-        g -= template * (np.sum(g * template) / (n * spread * spread))
+    template, gx, gy = np.empty((side, side)), np.empty((side, side)), np.empty((side, side))
+    spread = _prepare(warped, template, gx, gy)
     hxx, hxy, hyy = np.sum(gx * gx), np.sum(gx * gy), np.sum(gy * gy)
     determinant = hxx * hyy - hxy * hxy
-    if determinant < 1e-6 * (hxx + hyy) ** 2:
+    if spread < 1.0 or determinant < 1e-6 * (hxx + hyy) ** 2:
         return x, y, -1.0
     seen = np.empty((side, side))
     correlation = -1.0
     for _ in range(12):
         if not (_INNER <= x < width - _INNER - 1 and _INNER <= y < height - _INNER - 1):
             return x, y, -1.0
-        x0, y0 = int(x), int(y)
-        fx, fy = x - x0, y - y0
-        mean = 0.0
-        for r in range(side):
-            for c in range(side):
-                px, py = x0 + c - _INNER, y0 + r - _INNER
-                top = grey[py, px] * (1 - fx) + grey[py, px + 1] * fx
-                bottom = grey[py + 1, px] * (1 - fx) + grey[py + 1, px + 1] * fx
-                seen[r, c] = top * (1 - fy) + bottom * fy
-                mean += seen[r, c]
-        seen -= mean / n
-        seen_spread = np.sqrt(np.sum(seen * seen) / n)
+        seen_spread = _sample(grey, x, y, seen)
         if seen_spread < 0.5:
             return x, y, -1.0
         correlation = np.sum(seen * template) / (n * spread * seen_spread)
@@ -163,3 +137,39 @@ def _align(grey, warped, x, y):  # type: ignore[no-untyped-def]
         if dx * dx + dy * dy < 1e-4:
             break
     return x, y, correlation
+
+
+@numba.njit(cache=True)
+def _prepare(warped, template, gx, gy):  # type: ignore[no-untyped-def]
+    """Fills in the inner patch without its mean, and its gradients. Returns its standard deviation."""
+    side = 2 * _INNER + 1
+    n = side * side
+    for r in range(side):
+        for c in range(side):
+            template[r, c] = warped[r + 1, c + 1]
+            gx[r, c] = 0.5 * (warped[r + 1, c + 2] - warped[r + 1, c])
+            gy[r, c] = 0.5 * (warped[r + 2, c + 1] - warped[r, c + 1])
+    template -= np.sum(template) / n
+    spread = np.sqrt(np.sum(template * template) / n)
+    # What brightness and contrast can explain is taken out of the gradients too, or steps come out too short.
+    if spread >= 1.0:
+        for g in (gx, gy):
+            g -= np.sum(g) / n
+            g -= template * (np.sum(g * template) / (n * spread * spread))
+    return spread
+
+
+@numba.njit(cache=True)
+def _sample(grey, x, y, seen):  # type: ignore[no-untyped-def]
+    """Fills in the image around (x, y), bilinear, without its mean. Returns its standard deviation."""
+    side = 2 * _INNER + 1
+    x0, y0 = int(x), int(y)
+    fx, fy = x - x0, y - y0
+    for r in range(side):
+        for c in range(side):
+            px, py = x0 + c - _INNER, y0 + r - _INNER
+            top = grey[py, px] * (1 - fx) + grey[py, px + 1] * fx
+            bottom = grey[py + 1, px] * (1 - fx) + grey[py + 1, px + 1] * fx
+            seen[r, c] = top * (1 - fy) + bottom * fy
+    seen -= np.sum(seen) / (side * side)
+    return np.sqrt(np.sum(seen * seen) / (side * side))
