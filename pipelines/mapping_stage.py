@@ -42,19 +42,22 @@ class MapProgress:
 
 
 @dataclass
-class _OpenSubmap:
+class _Growing:
+    """A submap that is not closed yet."""
+
     number: int
     component: int
     T_world_submap: np.ndarray
     grid: VoxelGrid
+    first_frame: int
     keyframes: int = 0
 
 
 class Mapping:
     """(Step, Prediction) -> voxels, records and commits.
 
-    Memory holds the open submap and what came since the last commit. The open submap's frames follow bundle adjustment
-    until it closes.
+    Memory holds the open submap, the one before it, and what came since the last commit. The one before takes no more
+    voxels but stays until the next one is full, so that its frames follow bundle adjustment until they are final.
     """
 
     def __init__(self, settings: Settings, path: Path, header: MapHeader, resume: bool) -> None:
@@ -69,7 +72,8 @@ class Mapping:
         self._keyframes = writer.header.keyframes
         self._trajectory = Trajectory()
         self._fused: set[int] = set()  # keyframes among the frames of the trajectory
-        self._open: _OpenSubmap | None = None
+        self._open: _Growing | None = None
+        self._settling: _Growing | None = None
         self._closed: list[Submap] = []
         self._records: list[KeyframeRecord] = []
         self._scale: ScaleEstimate | None = None
@@ -90,8 +94,8 @@ class Mapping:
             self._scale = step.scale or self._scale
             if step.views is not None:
                 self._fuse(step.views, prediction)
-            if len(self._trajectory) > self._settings.run.frames_per_submap:
-                self._close_before(self._next_frame)
+            if len(self._trajectory) > 2 * self._settings.run.frames_per_submap:
+                self._close_all()
             if step.checkpoint is not None:
                 self._commit(step.checkpoint, complete=False)
         except StreamMtlError:
@@ -104,7 +108,7 @@ class Mapping:
     def finish(self, checkpoint: dict[str, State], complete: bool, dropped: int) -> MapProgress:
         """Last commit. A complete recording closes its submap; an interrupted one leaves it open to go on later."""
         if complete:
-            self._close_before(self._next_frame)
+            self._close_all()
         self._commit(checkpoint, complete, dropped)
         self._writer.write_trajectory()
         if self._settings.run.surface:
@@ -119,9 +123,9 @@ class Mapping:
         reference = views.reference
         full = self._open is not None and self._open.keyframes >= self._settings.run.keyframes_per_submap
         if self._open is not None and (full or self._open.component != views.component):
-            self._close_before(reference.index)
-        if self._open is None:  # frames since the last submap belong to the new one
-            self._begin(views.component, reference.T_world_cam)
+            self._settle()
+        if self._open is None:
+            self._begin(views.component, reference.T_world_cam, reference.index)
         observation = self._observation(views, prediction)
         if observation is None:
             return
@@ -178,34 +182,52 @@ class Mapping:
             boundary=prediction.boundary,
         )
 
-    def _begin(self, component: int, T_world_cam: np.ndarray) -> None:
-        number = self._open_number()
-        grid = VoxelGrid(self._settings.fusion)
-        self._open = _OpenSubmap(number, component, new_anchor(T_world_cam, self._settings.fusion), grid)
+    def _begin(self, component: int, T_world_cam: np.ndarray, first_frame: int) -> None:
+        number = self._next_number()
+        if self._settling is None:  # frames without a submap so far belong to this one
+            first_frame = min([first_frame] + [frame.index for frame in self._trajectory.frames()[:1]])
+        anchor = new_anchor(T_world_cam, self._settings.fusion)
+        self._open = _Growing(number, component, anchor, VoxelGrid(self._settings.fusion), first_frame)
 
-    def _open_number(self) -> int:
+    def _next_number(self) -> int:
         taken = [entry.number for entry in self._header.submaps] + [submap.number for submap in self._closed]
+        taken += [growing.number for growing in (self._settling, self._open) if growing is not None]
         return max(taken, default=-1) + 1
 
-    def _close_before(self, index: int) -> None:
-        """Closes the open submap with the frames before `index`; its voxels leave memory at the next commit."""
-        if self._open is None:
-            if not len(self._trajectory):
-                return
-            self._begin(0, np.eye(4))  # frames without any keyframe: an empty submap holds them
-        submap = self._snapshot(before=index, closed=True)
+    def _settle(self) -> None:
+        """The open submap takes no more voxels; the one before it is final."""
+        if self._settling is not None:
+            self._close(self._settling, before=self._open.first_frame)
+        self._open.grid.round_to_stored()
+        self._settling, self._open = self._open, None
+
+    def _close_all(self) -> None:
+        """Everything so far is final. Frames without any keyframe go into an empty submap."""
+        if self._open is None and self._settling is None and len(self._trajectory):
+            self._begin(0, np.eye(4), self._next_frame)
+        if self._settling is not None:
+            self._close(self._settling, before=self._settling_end())
+        if self._open is not None:
+            self._close(self._open, before=self._next_frame)
+        self._settling = self._open = None
+
+    def _settling_end(self) -> int:
+        return self._next_frame if self._open is None else self._open.first_frame
+
+    def _close(self, growing: _Growing, before: int) -> None:
+        """Closes a submap with its frames before `before`; its voxels leave memory at the next commit."""
+        submap = self._snapshot(growing, before, closed=True)
         self._frames.update(record.status.value for record in submap.frames)
         self._closed.append(submap)
-        self._trajectory.forget_before(index)
-        self._fused = {i for i in self._fused if i >= index}
-        self._open = None
+        self._trajectory.forget_before(before)
+        self._fused = {i for i in self._fused if i >= before}
 
-    def _snapshot(self, before: int, closed: bool) -> Submap:
-        opened = self._open
-        T_submap_world = np.linalg.inv(opened.T_world_submap)
-        frames = [self._record(f, T_submap_world) for f in self._trajectory.frames() if f.index < before]
-        blocks = opened.grid.blocks()
-        return Submap(opened.number, opened.component, opened.T_world_submap, blocks, frames, closed)
+    def _snapshot(self, growing: _Growing, before: int, closed: bool) -> Submap:
+        T_submap_world = np.linalg.inv(growing.T_world_submap)
+        held = self._trajectory.frames()
+        frames = [self._record(f, T_submap_world) for f in held if growing.first_frame <= f.index < before]
+        blocks = growing.grid.blocks()
+        return Submap(growing.number, growing.component, growing.T_world_submap, blocks, frames, closed)
 
     def _record(self, tracked: TrackedFrame, T_submap_world: np.ndarray) -> FrameRecord:
         posed = tracked.T_world_cam is not None
@@ -220,9 +242,11 @@ class Mapping:
 
     def _commit(self, states: dict[str, State], complete: bool, dropped: int = 0) -> None:
         submaps = list(self._closed)
+        if self._settling is not None:
+            submaps.append(self._snapshot(self._settling, before=self._settling_end(), closed=False))
         if self._open is not None:
             self._open.grid.round_to_stored()
-            submaps.append(self._snapshot(before=self._next_frame, closed=False))
+            submaps.append(self._snapshot(self._open, before=self._next_frame, closed=False))
         self._header = self._header.model_copy(
             update={"scale": self._scale_record(), "progress": self._progress_record(complete, dropped)}
         )
@@ -257,15 +281,15 @@ class Mapping:
             next_frame=self._next_frame,
             frames=self._counts(),
             keyframes=self._keyframes,
-            submaps=self._open_number() if self._open is None else self._open.number + 1,
+            submaps=self._next_number(),
             blocks=0 if self._open is None else len(self._open.grid),
             committed_frame=self._committed,
         )
 
     def _state(self) -> State:
-        opened = self._open
         return {
-            "open": np.array([-1, 0, 0] if opened is None else [opened.number, opened.component, opened.keyframes]),
+            "settling": _as_array(self._settling),
+            "open": _as_array(self._open),
             "fused": np.array(sorted(self._fused), np.int64),
             "closed_frames": np.array([self._frames[status.value] for status in TrackStatus], np.int64),
             **{f"trajectory_{name}": array for name, array in self._trajectory.state().items()},
@@ -278,11 +302,21 @@ class Mapping:
         self._trajectory.restore({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
         self._fused = {int(i) for i in state["fused"]}
         self._frames = Counter(dict(zip([s.value for s in TrackStatus], state["closed_frames"].tolist(), strict=True)))
-        number, component, keyframes = (int(x) for x in state["open"])
-        if number >= 0:
-            submap = open_map(self._path).submap(number)
-            grid = VoxelGrid.from_blocks(self._settings.fusion, submap.blocks)
-            self._open = _OpenSubmap(number, component, submap.T_world_submap, grid, keyframes)
+        self._settling, self._open = self._restored(state["settling"]), self._restored(state["open"])
+
+    def _restored(self, growing: np.ndarray) -> _Growing | None:
+        if not len(growing):
+            return None
+        number, component, first_frame, keyframes = (int(x) for x in growing)
+        submap = open_map(self._path).submap(number)
+        grid = VoxelGrid.from_blocks(self._settings.fusion, submap.blocks)
+        return _Growing(number, component, submap.T_world_submap, grid, first_frame, keyframes)
+
+
+def _as_array(growing: _Growing | None) -> np.ndarray:
+    if growing is None:
+        return np.zeros(0, np.int64)
+    return np.array([growing.number, growing.component, growing.first_frame, growing.keyframes], np.int64)
 
 
 def _enlarged(array: np.ndarray, size: tuple[int, int], how: int) -> np.ndarray:
