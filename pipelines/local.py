@@ -11,9 +11,13 @@ class LocalExecutor:
 
     name = "local"
 
+    def __init__(self) -> None:
+        self._stages: list[Any] = []
+
     def start(self, stage: Callable[..., Any], *args: Any) -> Any:
         """Builds a stage; the result is a handle for `call` and `map`."""
-        return stage(*args)
+        self._stages.append(stage(*args))
+        return self._stages[-1]
 
     def call(self, handle: Any, verb: str, *args: Any) -> Any:
         """Calls one verb of a stage and waits for the answer."""
@@ -33,4 +37,8 @@ class LocalExecutor:
             yield item, self.call(handle, verb, item)
 
     def stop(self) -> None:
-        """Lets go of all stages."""
+        """Lets go of all stages; those that hold files close them."""
+        for stage in self._stages:
+            if hasattr(stage, "close"):
+                stage.close()
+        self._stages.clear()

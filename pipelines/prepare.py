@@ -135,7 +135,7 @@ def _header(request: Request, settings: Settings, recording: Recording, camera: 
     return MapHeader(
         voxel_size_m=settings.fusion.voxel_size_m,
         truncation_m=settings.fusion.truncation_m,
-        label_space=None if space is None else LabelSpaceRecord.model_validate(label_space(space).record()),
+        label_space=None if space is None else _label_record(space),
         config=settings.model_dump(mode="json"),
         provenance=Provenance(
             version=streammtl.__version__,
@@ -144,4 +144,17 @@ def _header(request: Request, settings: Settings, recording: Recording, camera: 
             camera=CameraRecord.of(camera, how),
             hardware={"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count() or 0},
         ),
+    )
+
+
+def _label_record(name: str) -> LabelSpaceRecord:
+    """A label space as the map stores it."""
+    space = label_space(name)
+    return LabelSpaceRecord(
+        name=space.name,
+        version=str(space.version),
+        ids=space.ids,
+        names=space.names,
+        palette=space.palette,
+        mappings={other: tuple(int(space.mapping_to(other)[i]) for i in space.ids) for other in space.mappings},
     )

@@ -32,9 +32,9 @@ def test_trajectory_and_surface_are_close_to_the_truth(room_map, streammtl):
     answer = streammtl("evaluate", out, "--truth", ROOM, "--json")
     assert answer.code == 0, answer.err
     result = answer.data
-    assert result["trajectory"]["sim3"]["rmse_m"] <= 0.03
+    assert result["trajectory"]["sim3"]["position_m"]["rmse"] <= 0.01
     assert result["trajectory"]["coverage"] >= 0.95
-    assert result["surface"]["trajectory_aligned"]["at_5cm"]["f_score"] >= 0.4
+    assert result["surface"]["trajectory_aligned"]["at_5cm"]["precision"] >= 0.6
 
 
 def test_plain_zarr_reads_everything(room_map):
@@ -85,4 +85,23 @@ def test_the_recording_folder_with_given_poses_gives_a_metric_map(tmp_path, stre
     header = open_map(tmp_path / "given.zarr").header
     assert header.config["tracker"]["name"] == "given"
     result = streammtl("evaluate", tmp_path / "given.zarr", "--truth", ROOM, "--json").data
-    assert result["trajectory"]["se3"]["rmse_m"] < 1e-4
+    assert result["trajectory"]["se3"]["position_m"]["rmse"] < 1e-4
+
+
+def test_a_network_asked_for_untrained_brings_labels_and_a_measured_scale(tmp_path, streammtl):
+    out = tmp_path / "net.zarr"
+    settings = ("model=cvm-lite", "model.allow_untrained=true", "scale.max_interval=5", "run.commit_frames=40")
+    words = [word for setting in settings for word in ("--set", setting)]
+    calibration = ("--intrinsics", ROOM / "intrinsics.json")
+    answer = streammtl(
+        "map", ROOM / "video.mp4", *calibration, "--out", out, "--local", "--max-frames", 90, "--json", *words
+    )
+    assert answer.code == 0, answer.err
+    assert answer.data["scale"]["status"] == "metric"
+    low, high = answer.data["scale"]["interval"]
+    assert low <= answer.data["scale"]["value"] <= high
+    reader = open_map(out)
+    assert reader.header.label_space.name == "nyu40"
+    assert any(submap.blocks.label_ids.any() for submap in reader.submaps())
+    answer = streammtl("export", out, "--to", tmp_path / "labels.ply", "--colours", "label")
+    assert answer.code == 0, answer.err
