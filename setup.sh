@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 extra="${1:-}"
-libraries="libusb-1.0-0 libegl1 libgl1 libx11-6"
+libraries="libusb-1.0-0 libegl1 libgl1 libx11-6 libgomp1"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -36,7 +36,7 @@ need() { # need LIBRARY_FILE...: true when the loader finds all of them
 
 python="$(find_python)" || { say "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
 
-if [ "$(uname -s)" = Linux ] && ! need libusb-1.0.so.0 libEGL.so.1 libGL.so.1 libX11.so.6; then
+if [ "$(uname -s)" = Linux ] && ! need libusb-1.0.so.0 libEGL.so.1 libGL.so.1 libX11.so.6 libgomp.so.1; then
   # shellcheck disable=SC2086
   apt_install $libraries || { say "System libraries are missing. As root: apt-get install --no-install-recommends $libraries"; exit 1; }
 fi

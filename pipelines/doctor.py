@@ -13,7 +13,7 @@ from typing import Any
 
 import streammtl  # noqa: F401  before pycolmap
 
-SYSTEM_LIBRARIES = "libusb-1.0-0 libegl1 libgl1 libx11-6"
+SYSTEM_LIBRARIES = "libusb-1.0-0 libegl1 libgl1 libx11-6 libgomp1"
 MODULES = ("numpy", "torch", "timm", "cv2", "av", "numba", "scipy", "zarr", "pycolmap", "open3d", "ray")
 
 
