@@ -168,9 +168,10 @@ def evaluate(
     """Compare a map with the truth: trajectory in SE(3) and Sim(3), surface accuracy, completeness, F-score."""
     from mapping.evaluation.evaluate import evaluate_map
     from mapping.store.reader import open_map
+    from pipelines.evaluate_command import as_text
 
     result = evaluate_map(open_map(path), truth)
-    _print(result, "\n".join(_lines(result)), as_json)
+    _print(result, as_text(result), as_json)
 
 
 @app.command(epilog="Example:  streammtl doctor\n\n  streammtl doctor --json")
@@ -199,16 +200,6 @@ def config(config: Config = None, overrides: Set = None, as_json: Json = False) 
         shown = json.dumps(value if not isinstance(value, Path) else str(value))
         lines.append(f"  {name.partition('.')[2]}: {shown}  # {kind}; {meaning}")
     _print(settings.model_dump(mode="json"), "\n".join(lines), as_json)
-
-
-def _lines(value: Any, indent: str = "") -> list[str]:
-    lines = []
-    for key, inside in value.items():
-        if isinstance(inside, dict):
-            lines += [f"{indent}{key}:", *_lines(inside, indent + "  ")]
-        else:
-            lines.append(f"{indent}{key}: {inside:.4g}" if isinstance(inside, float) else f"{indent}{key}: {inside}")
-    return lines
 
 
 def _print(as_data: Any, as_text: str, as_json: bool) -> None:

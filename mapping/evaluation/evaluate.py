@@ -10,6 +10,7 @@ import numpy as np
 from mapping.evaluation.surface import SAMPLES, Triangles, align_by_icp, surface_error
 from mapping.evaluation.trajectory import AbsoluteError, absolute_error, angles_deg, associate, relative_error
 from mapping.evaluation.truth import TRUTH_FAR_M, SeenByCameras, TruePoses, read_camera, read_poses, true_surface
+from mapping.evaluation.visibility import VisibleSurface
 from mapping.store.reader import MapReader
 from mapping.store.trajectory import MapTrajectory
 from mapping.surface.map_mesh import map_mesh
@@ -92,16 +93,21 @@ def _surface(
     if found is None:
         return None
     truth, origin = found
-    seen = None
+    seen = visible = None
     if (folder / "intrinsics.json").is_file():
-        seen = SeenByCameras(poses, read_camera(folder)[0], TRUTH_FAR_M if origin != "mesh.ply" else np.inf)
+        camera = read_camera(folder)[0]
+        seen = SeenByCameras(poses, camera, TRUTH_FAR_M if origin != "mesh.ply" else np.inf)
+        if origin == "mesh.ply":  # fused depth was seen by construction
+            visible = VisibleSurface(truth, poses.T_world_cam, camera)
     estimate = _mesh(reader, component).moved(fit.alignment)
     motion, partners = align_by_icp(estimate, truth, seen)
     return {
         "truth": origin,
         "alignment": "se3" if fit.scale == 1.0 else "sim3",
-        "trajectory_aligned": surface_error(estimate, truth, seen=seen, samples=samples).as_dict(),
-        "after_icp": surface_error(estimate.moved(motion), truth, seen=seen, samples=samples).as_dict(),
+        "trajectory_aligned": surface_error(estimate, truth, seen=seen, samples=samples, visible=visible).as_dict(),
+        "after_icp": surface_error(
+            estimate.moved(motion), truth, seen=seen, samples=samples, visible=visible
+        ).as_dict(),
         "icp": {
             "shift_m": float(
                 np.linalg.norm(motion.points(estimate.vertices).mean(axis=0) - estimate.vertices.mean(axis=0))

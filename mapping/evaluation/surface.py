@@ -103,15 +103,19 @@ def surface_error(
     thresholds_m: Sequence[float] = THRESHOLDS_M,
     seen: Seen | None = None,
     samples: int = SAMPLES,
+    visible: Seen | None = None,
 ) -> SurfaceError:
     """Compares two surfaces in one world by area-uniform samples and exact point-to-triangle distances.
 
     The estimate is judged only within the truth's bounding box plus 10 cm and, with `seen`, where the cameras of the
-    truth looked: outside there is no truth to be wrong against.
+    truth looked: outside there is no truth to be wrong against. With `visible`, completeness and recall count only the
+    part of the truth that it accepts.
     Raises: GeometryError when the truth has no surface.
     Source: Knapitsch et al., Tanks and Temples, SIGGRAPH 2017, §5.2 (precision, recall, F-score).
     """
     truth_points = sample_surface(truth, samples)
+    if visible is not None:
+        truth_points = truth_points[visible(truth_points)]
     if not len(truth_points):
         raise GeometryError("the true surface is empty, so there is nothing to compare with.")
     points = sample_surface(estimate, samples)

@@ -18,7 +18,9 @@ class ViewSelectionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     k: int = Field(3, ge=0, le=16, description="neighbours given to the model with each keyframe")
-    min_distance: float = Field(0.06, gt=0, description="combined pose distance (m) from the last keyframe to a new one")
+    min_distance: float = Field(
+        0.06, gt=0, description="pose distance (m and angle) from the last keyframe to a new one"
+    )
     best_baseline: float = Field(0.15, gt=0, description="baseline (m) at which a neighbour is most useful")
     min_overlap: float = Field(0.4, ge=0, le=1, description="fraction of the keyframe that a neighbour must see")
     buffer: int = Field(30, ge=2, description="recent keyframes among which neighbours are sought")
