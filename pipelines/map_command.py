@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mapping.store.header import CameraRecord
 from mapping.store.reader import open_map
 from pipelines.prepare import Request, prepare
 from pipelines.progress import progress_display
@@ -20,6 +21,7 @@ class RunReport:
     """The end of a run, for people and for programs."""
 
     summary: dict[str, Any]
+    camera: CameraRecord
     outcome: Outcome
     request: Request
     run_s: float
@@ -33,6 +35,7 @@ class RunReport:
             "run_s": round(self.run_s, 2),
             "frames_per_s": round(frames / max(self.run_s, 1e-6), 2),
             **self.summary,
+            "camera": self.camera.model_dump(mode="json"),
         }
         if self.damaged:
             result["recording_damaged"] = self.damaged
@@ -42,7 +45,31 @@ class RunReport:
         return result
 
     def as_text(self) -> str:
-        lines = [f"{key.replace('_', ' ')}: {value}" for key, value in self.as_dict().items()]
+        facts, camera = self.as_dict(), self.camera.camera()
+        by_status = ", ".join(f"{count} {status}" for status, count in facts["frames_by_status"].items())
+        metric = facts["scale"]["status"] == "metric"
+        unit = "m" if metric else "units, scale unknown"
+        parts = facts["components"]
+        lines = [
+            f"map: {facts['map']} ({facts['size_bytes'] / 1e6:.1f} MB)",
+            f"frames: {facts['frames']} ({by_status}), {facts['keyframes']} keyframes fused",
+            f"speed: {facts['frames_per_s']:.1f} frames/s, {facts['run_s']:.1f} s in all",
+            f"trajectory: {facts['trajectory_length_m']:.2f} {unit}",
+            f"submaps: {facts['submaps']}{f' in {parts} unconnected parts' if parts > 1 else ''}",
+            f"blocks: {facts['blocks']} of 8x8x8 voxels of {facts['voxel_size_m']:g} {unit}",
+            f"calibration: {self.camera.how}, {camera.model} fx {camera.fx:.1f} fy {camera.fy:.1f}",
+        ]
+        if facts["scale"]["interval"]:
+            low, high = facts["scale"]["interval"]
+            lines.append(
+                f"scale: {facts['scale']['value']:.4f} by {facts['scale']['method']}, 95 % {low:.4f}..{high:.4f}"
+            )
+        if self.damaged:
+            lines.append(f"the recording is damaged: {self.damaged}")
+        if self.request.live:
+            lines.append(f"dropped frames: {facts['dropped']}")
+            lines.append(f"latency to the pose, ms: {facts['pose_latency_ms']}")
+            lines.append(f"latency to the map, ms: {facts['map_latency_ms']}")
         if not self.summary.get("complete", True):
             lines.append("interrupted: what was done is safe. Go on with the same command and --resume.")
         out = shlex.quote(str(self.request.out))
@@ -73,7 +100,9 @@ def map_recording(request: Request, local: bool) -> RunReport:
     with job.recording, stop.on_interrupt(), progress_display(total) as report:
         outcome = run(job, executor, report, stop)
     run_s = time.monotonic() - started
-    return RunReport(open_map(request.out).summary(), outcome, request, run_s, job.recording.damaged)
+    reader = open_map(request.out)
+    camera = reader.header.provenance.camera
+    return RunReport(reader.summary(), camera, outcome, request, run_s, job.recording.damaged)
 
 
 def _executor(local: bool) -> Any:
