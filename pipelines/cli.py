@@ -33,7 +33,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 MapPath = Annotated[Path, typer.Argument(metavar="MAP.zarr", help="A map written by streammtl.")]
 Source = Annotated[
     str,
-    typer.Argument(help="Video file, image folder, glob, recording folder, TUM RGB-D or 7-Scenes folder."),
+    typer.Argument(
+        metavar="SOURCE", help="Video file, image folder, glob, recording folder, TUM RGB-D or 7-Scenes folder."
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="MAP.zarr", help="Where to write the map.")]
 Config = Annotated[
@@ -96,7 +98,7 @@ def map_command(
     epilog="Example:  streammtl live 0 --out room.zarr\n\n  streammtl live walk.mp4 --realtime --out walk.zarr"
 )
 def live(
-    source: Annotated[str, typer.Argument(help="Camera index, stream URL, or a video file with --realtime.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Camera index, stream URL, or a video file.")],
     out: Out,
     realtime: Annotated[bool, typer.Option("--realtime", help="Play a file at its own speed; always so here.")] = True,
     config: Config = None,
@@ -180,7 +182,7 @@ def doctor(as_json: Json = False) -> None:
     from pipelines.doctor import examine
 
     findings = examine()
-    text = "\n".join(f"{'ok     ' if f.ok else 'MISSING'}  {f.what}: {f.found}{f.advice}" for f in findings)
+    text = "\n".join(f"{f.mark:7}  {f.what}: {f.found}{f.advice}" for f in findings)
     _print([f.as_dict() for f in findings], text, as_json)
     if not all(f.ok or f.optional for f in findings):
         raise typer.Exit(1)

@@ -28,6 +28,10 @@ class Finding:
     optional: bool = False
 
     @property
+    def mark(self) -> str:
+        return "ok" if self.ok else "-" if self.optional else "MISSING"
+
+    @property
     def advice(self) -> str:
         return "" if self.ok or not self.remedy else f". {self.remedy}"
 
@@ -89,4 +93,4 @@ def _gpu() -> Finding:
     check: Callable[[], bool] = torch.cuda.is_available
     if check():
         return Finding("GPU", True, torch.cuda.get_device_name(0))
-    return Finding("GPU", False, "none; models run on the processor", "Nothing to do", optional=True)
+    return Finding("GPU", False, "none; models run on the processor", optional=True)

@@ -160,6 +160,19 @@ def test_a_full_disk_stops_the_run_and_leaves_a_valid_map(streammtl, tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a disk needs root")
+def test_a_read_only_output_is_refused_before_anything_is_mapped(streammtl, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=3m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("this machine does not let tests mount a tmpfs")
+    try:
+        words = complaint(streammtl("map", ROOM, "--out", disk / "m.zarr", "--local", "--set", "tracker=given"))
+        assert str(disk) in words
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
 @pytest.mark.parametrize("verb", ["info", "export", "evaluate"])
 def test_a_path_that_is_no_map_is_refused_by_every_reader(streammtl, tmp_path, verb):
     more = {"info": [], "export": ["--to", tmp_path / "x.ply"], "evaluate": ["--truth", ROOM]}[verb]
