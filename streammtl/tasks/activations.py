@@ -17,4 +17,6 @@ def activate(raw: Tensor, activation: Activation) -> Tensor:
         return F.normalize(raw, dim=1, eps=1e-6)
     if activation is Activation.SOFTMAX:
         return torch.softmax(raw, 1)
-    return torch.sigmoid(raw)
+    if activation is Activation.SIGMOID:
+        return torch.sigmoid(raw)
+    return raw

@@ -1,15 +1,30 @@
-"""Tasks by name."""
+"""Tasks by name. Each file in streammtl/tasks/definitions holds one; a file more is a task more."""
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
+
 from streammtl.errors import ConfigError
-from streammtl.tasks.spec import Activation, FusionRule, TaskKind, TaskSpec
+from streammtl.tasks import definitions
+from streammtl.tasks.spec import TaskKind, TaskSpec
 
 _TASKS: dict[str, TaskSpec] = {}
+_FIRST = ("depth", "semantics", "normals", "boundaries")  # what the bundled models predict, in their order
 
 
 def register_task(spec: TaskSpec) -> TaskSpec:
-    """Makes a task available by its name; raises ConfigError where another task has that name."""
+    """Makes a task available by its name.
+
+    Raises: ConfigError where another task has that name, or where its signs or channels contradict each other.
+    """
+    if spec.flip_signs and len(spec.flip_signs) != spec.channels:
+        raise ConfigError(
+            f"task {spec.name!r} has {spec.channels} channels and {len(spec.flip_signs)} flip signs; give one sign per "
+            "channel, or none."
+        )
+    if spec.scales_with_image and (spec.channels != 2 or spec.kind is not TaskKind.CONTINUOUS):
+        raise ConfigError(f"task {spec.name!r} scales with the image; it needs two continuous channels (x, y).")
     if _TASKS.setdefault(spec.name, spec) != spec:
         raise ConfigError(f"task {spec.name!r} is registered already with another meaning; choose another name.")
     return spec
@@ -27,11 +42,12 @@ def task_names() -> tuple[str, ...]:
     return tuple(_TASKS)
 
 
-DEPTH = register_task(TaskSpec("depth", 1, "m", TaskKind.CONTINUOUS, Activation.EXP, FusionRule.DEPTH))
-SEMANTICS = register_task(
-    TaskSpec("semantics", 40, "probability", TaskKind.CATEGORICAL, Activation.SOFTMAX, FusionRule.LABEL, "nyu40")
-)
-NORMALS = register_task(TaskSpec("normals", 3, "1", TaskKind.UNIT_VECTOR, Activation.NORMALISE, FusionRule.WEIGHT))
-BOUNDARIES = register_task(
-    TaskSpec("boundaries", 1, "probability", TaskKind.BINARY, Activation.SIGMOID, FusionRule.WEIGHT)
-)
+def _register_definitions() -> None:
+    found = [module.name for module in pkgutil.iter_modules(definitions.__path__)]
+    rest = sorted(set(found) - set(_FIRST))
+    for name in (*_FIRST, *rest):
+        register_task(import_module(f"{definitions.__name__}.{name}").TASK)
+
+
+_register_definitions()
+DEPTH, SEMANTICS, NORMALS, BOUNDARIES = (task_spec(name) for name in _FIRST)
