@@ -5,8 +5,7 @@ from torch import Tensor
 
 from streammtl.losses.masking import known, valid_mean
 from streammtl.losses.registry import register_loss
-
-IGNORE = 255  # class index of unlabelled pixels
+from streammtl.tasks.spec import IGNORE
 
 
 @register_loss("cross_entropy", takes_logits=True)

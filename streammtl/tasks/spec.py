@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+IGNORE = 255  # class index of unlabelled pixels
+
 
 class TaskKind(StrEnum):
     """How values of a task are read."""
