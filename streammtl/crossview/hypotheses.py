@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from streammtl.crossview.choices import Spacing
 from streammtl.errors import ConfigError, DepthRangeError
 
 NEAREST_USEFUL_M = 0.05
-SPACINGS = ("inverse", "log")
+LITERAL_LIMITS_M = (0.0001, 10.0)
+SPACINGS = tuple(str(spacing) for spacing in Spacing)
 
 
 def depth_hypotheses(
@@ -16,21 +18,25 @@ def depth_hypotheses(
 ) -> Tensor:
     """Depths [B,L] between near and far [B], ascending, both ends included.
 
-    `inverse` spaces them evenly in 1/depth (about evenly in pixels along the epipolar line), `log` in log depth.
-    `nearest` is the smallest near limit accepted; pass 0 when the unit is that of up-to-scale poses and not the metre.
+    `spacing` is one of SPACINGS; `paper_literal` ignores near and far. `nearest` is the smallest near limit accepted;
+    pass 0 when the unit is that of up-to-scale poses and not the metre.
 
     Raises: DepthRangeError for limits that hold nothing to see; ConfigError for an unknown spacing.
     Source: cross-view MTL (arXiv 2511.20646), section 4.2. The paper samples 0.0001 to 10 m, which puts all planes
-    but one within 1.3 cm of the camera; here the limits are metres in front of it.
+    but one within 1.3 cm of the camera; here the limits are metres in front of it. `paper_literal` keeps the
+    paper's for comparison.
     """
     if spacing not in SPACINGS:
         raise ConfigError(f"depth spacing {spacing!r} is unknown; use one of {', '.join(SPACINGS)}.")
     if num_planes < 2:
         raise ConfigError(f"num_planes is {num_planes}; a sweep needs at least 2 planes, e.g. 64.")
-    check_depth_range(near, far, nearest)
+    if spacing == Spacing.PAPER_LITERAL:
+        near, far = (torch.full_like(limit, value) for limit, value in zip((near, far), LITERAL_LIMITS_M, strict=True))
+    else:
+        check_depth_range(near, far, nearest)
     step = torch.linspace(0.0, 1.0, num_planes, device=near.device, dtype=torch.float64)
     low, high = near.double()[:, None], far.double()[:, None]
-    if spacing == "inverse":
+    if spacing != Spacing.LOG:
         depths = 1.0 / (1.0 / low + step * (1.0 / high - 1.0 / low))
     else:
         depths = torch.exp(low.log() + step * (high.log() - low.log()))

@@ -7,60 +7,128 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from streammtl.crossview.choices import MatchFeatures, SingleView
 from streammtl.crossview.cost_volume import build_cost_volume
+from streammtl.crossview.encoder_features import EncoderFeatures
 from streammtl.crossview.hypotheses import depth_hypotheses
+from streammtl.crossview.learned_upsampling import LearnedUpsampling
 from streammtl.crossview.multiview_transformer import MultiViewTransformer
 from streammtl.crossview.neighbours import best_neighbours
-from streammtl.crossview.spatial_encoder import STRIDE, SpatialEncoder
+from streammtl.crossview.settings import CrossViewSettings
+from streammtl.crossview.spatial_encoder import SpatialEncoder
 from streammtl.crossview.warp import sweep_geometry
+from streammtl.encoders.pyramid import Encoder
+from streammtl.errors import ConfigError
 from streammtl.views import ViewBatch
 
 
 @dataclass(frozen=True)
 class CrossView:
     """Of the reference views, on the 1/8 grid. Shapes: features [B,C,h,w]; volume [B,L,h,w]; hypotheses [B,L] metres;
-    valid bool [B,L,h,w]: some neighbour sees that point; entropy [B,1,h,w] in [0,1] of the volume over depth."""
+    valid bool [B,L,h,w]: some neighbour sees that point; entropy [B,1,h,w] in [0,1] of the volume over depth.
+
+    What the settings leave out has no channels: C = 0 without features; volume and valid L = 0 without a volume, and
+    entropy is 1. `upsampled` [B,C+L,f h,f w]: features and volume by learned upsampling, where the module has it."""
 
     features: Tensor
     volume: Tensor
     hypotheses: Tensor
     valid: Tensor
     entropy: Tensor
+    upsampled: Tensor | None = None
+
+    @property
+    def joined(self) -> Tensor:
+        """Features and volume [B,C+L,h,w]."""
+        return torch.cat((self.features, self.volume), 1)
 
 
 class CrossViewModule(nn.Module):
     """ViewBatch to CrossView: spatial encoder, multi-view transformer, plane-sweep cost volume.
 
-    Each reference is compared with its best `num_neighbours` views. Where no neighbour sees a point the volume holds a
-    learned "no match" score instead of a correlation, so a single image gives a constant and not a false certainty.
+    Each reference is compared with its best neighbours. Where no neighbour sees a point the volume holds a learned
+    "no match" score instead of a correlation, so a single image gives a constant and not a false certainty.
+    `encoder`: the network's own, which match features other than `own` are read from; it stays the caller's.
 
     Source: cross-view MTL (arXiv 2511.20646), section 3.2. Departures: depth limits in metres, half-pixel correct
-    intrinsics, masked averages, neighbours by parallax.
+    intrinsics, masked averages, neighbours by parallax, a volume of the reference views only.
+    Raises: ConfigError for match features without an encoder that has them.
     """
 
-    def __init__(self, num_planes: int = 64, channels: int = 64, num_neighbours: int = 2) -> None:
+    def __init__(self, settings: CrossViewSettings, encoder: Encoder | None = None) -> None:
         super().__init__()
-        self.num_planes, self.channels, self.num_neighbours = num_planes, channels, num_neighbours
-        self.encoder = SpatialEncoder(channels)
-        self.transformer = MultiViewTransformer(channels)
-        self.no_match = nn.Parameter(torch.zeros(num_planes))
+        self.settings = settings
+        if settings.match_features is MatchFeatures.OWN:
+            self.encoder = SpatialEncoder(settings.channels, settings.encoder_widths)
+        elif encoder is None:
+            raise ConfigError(f"match_features={settings.match_features} needs the network's encoder; use own.")
+        else:
+            self.encoder = EncoderFeatures(encoder, settings.match_features, settings.channels)
+        self.transformer = MultiViewTransformer(settings.channels, settings.layers)
+        if settings.cost_volume:
+            self.no_match = nn.Parameter(torch.zeros(settings.num_planes))
+        if settings.upsampling > 1 and settings.cross_view_features:
+            self.upsample_features = LearnedUpsampling(settings.channels, settings.upsampling)
+        if settings.upsampling > 1 and settings.cost_volume:
+            self.upsample_volume = LearnedUpsampling(settings.num_planes, settings.upsampling)
 
-    def forward(self, batch: ViewBatch) -> CrossView:
-        height, width = batch.images.shape[-2:]
-        size = (height // STRIDE, width // STRIDE)
+    def forward(self, batch: ViewBatch, encoder: Encoder | None = None) -> CrossView:
+        """`encoder` must be given where match features are read from it."""
+        features, chosen, chosen_valid = self.view_features(batch, encoder)
+        hypotheses = depth_hypotheses(batch.near_m, batch.far_m, self.settings.num_planes, str(self.settings.spacing))
+        reference = features[:, 0]
+        if self.settings.cost_volume:
+            volume, valid = self.volume(batch, features, chosen, chosen_valid, hypotheses)
+            entropy = normalised_entropy(volume)
+        else:
+            volume, entropy = reference[:, :0], torch.ones_like(reference[:, :1])
+            valid = volume.bool()
+        given = reference if self.settings.cross_view_features else reference[:, :0]
+        return CrossView(given, volume, hypotheses, valid, entropy, self.upsampled(given, volume))
+
+    def view_features(self, batch: ViewBatch, encoder: Encoder | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Matching features [B,V,C,h,w] of all views; neighbours of the references [B,k] and their validity [B,k]."""
         mask = batch.view_mask
-        images = torch.where(mask[..., None, None, None], batch.images, 0.0)
-        features = self.encoder(images.flatten(0, 1)).unflatten(0, mask.shape)
-        neighbours, neighbour_valid = best_neighbours(batch.T_world_cam, mask, self.num_neighbours)
-        features = self.transformer(features, neighbours, neighbour_valid)
+        images = torch.where(mask[..., None, None, None], batch.images, 0.0).flatten(0, 1)
+        given = (images,) if isinstance(self.encoder, SpatialEncoder) else (encoder, images)
+        features = self.encoder(*given)
+        neighbours, valid = best_neighbours(
+            batch.T_world_cam, mask, self.settings.num_neighbours, self.settings.neighbour_rule
+        )
+        if self.settings.single_view is SingleView.DUPLICATE:
+            neighbours, valid = itself_for_lonely_views(neighbours, valid)
+        features = self.transformer(features.unflatten(0, mask.shape), neighbours, valid)
+        return features, neighbours[:, 0], valid[:, 0]
 
-        chosen = neighbours[:, 0]
-        geometry = sweep_geometry(batch, size, chosen, neighbour_valid[:, 0])
-        hypotheses = depth_hypotheses(batch.near_m, batch.far_m, self.num_planes)
-        rows = torch.arange(mask.shape[0], device=mask.device)[:, None]
+    def volume(
+        self, batch: ViewBatch, features: Tensor, chosen: Tensor, chosen_valid: Tensor, hypotheses: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Scores [B,L,h,w] of the references against their chosen neighbours, and where some neighbour sees them."""
+        geometry = sweep_geometry(batch, tuple(features.shape[-2:]), chosen, chosen_valid)
+        rows = torch.arange(chosen.shape[0], device=chosen.device)[:, None]
         built = build_cost_volume(features[:, 0], features[rows, chosen], geometry, hypotheses)
-        volume = torch.where(built.valid, built.scores, self.no_match.view(1, -1, 1, 1))
-        return CrossView(features[:, 0], volume, hypotheses, built.valid, normalised_entropy(volume))
+        return torch.where(built.valid, built.scores, self.no_match.view(1, -1, 1, 1)), built.valid
+
+    def upsampled(self, features: Tensor, volume: Tensor) -> Tensor | None:
+        """Features and volume [B,C+L,f h,f w], each by its own learned upsampling; None without any."""
+        if self.settings.upsampling == 1:
+            return None
+        maps = []
+        if self.settings.cross_view_features:
+            maps.append(self.upsample_features(features))
+        if self.settings.cost_volume:
+            maps.append(self.upsample_volume(volume))
+        return torch.cat(maps, 1)
+
+
+def itself_for_lonely_views(neighbours: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Neighbours [B,V,k] and validity [B,V,k] with the view itself as the only neighbour of a view without any."""
+    lonely = ~valid.any(-1)
+    itself = torch.arange(neighbours.shape[1], device=neighbours.device).expand_as(lonely)
+    neighbours, valid = neighbours.clone(), valid.clone()
+    neighbours[..., 0] = torch.where(lonely, itself, neighbours[..., 0])
+    valid[..., 0] |= lonely
+    return neighbours, valid
 
 
 def normalised_entropy(scores: Tensor) -> Tensor:

@@ -15,17 +15,17 @@ SPLITS = 2  # windows per side
 class MultiViewTransformer(nn.Module):
     """Features of all views, each informed by its neighbours.
 
-    Six blocks of self- then cross-attention in 2x2 windows, odd blocks shifted by half a window; all views are
-    updated at once. Instead of a last normalisation, a gated adapter that starts as the identity.
+    `layers` (the paper: six) of self- then cross-attention in 2x2 windows, odd ones shifted by half a window; all views
+    are updated at once. Instead of a last normalisation, a gated adapter that starts as the identity.
 
     Shapes: features [B,V,C,h,w] with even h, w; neighbours i64 [B,V,k] and their validity bool [B,V,k] -> [B,V,C,h,w].
     Views without a valid neighbour get no cross message. Invalid neighbours' features have no influence.
     Source: cross-view MTL (arXiv 2511.20646), section 3.2; block layout of UniMatch (arXiv 2211.05783).
     """
 
-    def __init__(self, channels: int, blocks: int = 6) -> None:
+    def __init__(self, channels: int, layers: int = 6) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(TransformerBlock(channels, shifted=bool(i % 2)) for i in range(blocks))
+        self.blocks = nn.ModuleList(TransformerBlock(channels, shifted=bool(i % 2)) for i in range(layers))
         self.adapter = GatedAdapter(channels)
         for parameter in self.blocks.parameters():
             if parameter.dim() > 1:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from streammtl.crossview.module import CrossView
 from streammtl.decoders.pyramid_decoder import conv_norm, resized
+
+USUAL_DEPTH_M = 1.6
 
 
 class DenseHead(nn.Module):
@@ -38,9 +42,29 @@ class PlaneDepthHead(nn.Module):
         nn.init.zeros_(self.residual.bias)
 
     def forward(self, features: Tensor, cross_view: CrossView) -> tuple[Tensor, Tensor]:
-        logits = self.planes(torch.cat((cross_view.features, cross_view.volume), 1)) + cross_view.volume
+        logits = self.planes(cross_view.joined) + cross_view.volume
         probability = torch.softmax(logits, 1)
         log_planes = cross_view.hypotheses.log()
         coarse = torch.einsum("blhw,bl->bhw", probability, log_planes)[:, None]
         residual, log_scale = self.residual(features).chunk(2, 1)
         return resized(coarse, features.shape[-2:]) + residual, log_scale
+
+
+class LinearDepthHead(nn.Module):
+    """Log depth [B,1,h,w] and the log of its Laplace scale [B,1,h,w] by one linear map per pixel, as the paper's heads.
+
+    Starts at the middle hypothesis, or at 1.6 m without a cross-view module.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Conv2d(width, 2, 1)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, features: Tensor, cross_view: CrossView | None) -> tuple[Tensor, Tensor]:
+        log_depth, log_scale = self.linear(features).chunk(2, 1)
+        if cross_view is None:
+            return log_depth + math.log(USUAL_DEPTH_M), log_scale
+        middle = cross_view.hypotheses.log().mean(1)
+        return log_depth + middle.view(-1, 1, 1, 1), log_scale

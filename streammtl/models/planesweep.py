@@ -18,6 +18,7 @@ from streammtl.models.predictor import Predictor
 from streammtl.models.registry import register_model
 from streammtl.views import ScaleStatus, TaskOutputs, ViewBatch
 
+NUM_PLANES = 64
 STRIDE = 2  # of the matching grid; finer costs four times as much and matches noise
 WORST_COST = 0.9  # 1 - correlation above which one mismatch is like any other
 UNSEEN_COST = 0.8  # of a point that no view sees: between a poor match and none
@@ -44,7 +45,8 @@ class PlaneSweep(Predictor):
     size_multiple = STRIDE
 
     def _predict(self, batch: ViewBatch) -> TaskOutputs:
-        hypotheses = depth_hypotheses(batch.near_m, batch.far_m, self.settings.num_planes, nearest=0.0)
+        num_planes = self.settings.num_planes or NUM_PLANES
+        hypotheses = depth_hypotheses(batch.near_m, batch.far_m, num_planes, nearest=0.0)
         geometry = sweep_geometry(batch, tuple(side // STRIDE for side in batch.images.shape[-2:]))
         samples = []
         for sample, planes in enumerate(hypotheses):  # one by one: samples differ in how many neighbours they have

@@ -13,7 +13,11 @@ from streammtl.models.predictor import Predictor
 from streammtl.models.settings import ModelSettings
 
 # Imported only when asked for, so that one model's dependencies do not slow down the start of another.
-BUILT_IN = {"planesweep": "streammtl.models.planesweep", "cvm-lite": "streammtl.models.cvm_lite"}
+BUILT_IN = {
+    "planesweep": "streammtl.models.planesweep",
+    "cvm": "streammtl.models.cvm",
+    "cvm-lite": "streammtl.models.cvm_lite",
+}
 
 _MODELS: dict[str, type[Predictor]] = {}
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from streammtl.crossview.choices import MatchFeatures, NeighbourRule, SingleView, Spacing
+
 
 class ModelSettings(BaseModel):
-    """Which model runs and how."""
+    """Which model runs and how. Where a setting may be none, none is the model's own choice."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field("planesweep", description="model, as listed by model_names()")
+    name: str = Field("planesweep", description="model, as listed by `streammtl models`")
     height: int = Field(240, description="network input height, pixels; a multiple of 16", gt=0, multiple_of=16)
     width: int = Field(320, description="network input width, pixels; a multiple of 16", gt=0, multiple_of=16)
-    num_planes: int = Field(64, description="depth hypotheses per pixel", ge=8, le=512)
+    num_planes: int | None = Field(None, description="depth hypotheses per pixel; cvm 128, others 64", ge=8, le=512)
     near_m: float = Field(0.5, description="nearest depth where no sparse points say otherwise, metres", gt=0.05)
     far_m: float = Field(10.0, description="farthest depth where no sparse points say otherwise, metres", gt=0.05)
     threads: int | None = Field(None, description="CPU threads of the model; none leaves PyTorch's own choice", ge=1)
@@ -24,6 +27,31 @@ class ModelSettings(BaseModel):
     weights: Path | None = Field(None, description="safetensors file with trained weights")
     weights_sha256: str | None = Field(None, description="checksum the weights file must have; none does not check")
     seed: int = Field(0, description="seed of untrained parameters", ge=0)
+    encoder: str | None = Field(None, description="image encoder of a network, as listed by `streammtl models`")
+    encoder_levels: tuple[int, ...] | None = Field(None, description="blocks of a ViT taken as levels, 0 the first")
+    pretrained_encoder: bool = Field(True, description="start the encoder from its published weights, not from noise")
+    decoder: Literal["pyramid", "levels"] | None = Field(
+        None, description="decoder: top-down over strides 4 to 32, or the paper's, which fits any encoder"
+    )
+    depth_head: Literal["planes", "linear"] | None = Field(
+        None, description="depth: expected plane plus residual, or a linear map as the paper's"
+    )
+    match_features: MatchFeatures | None = Field(
+        None, description="what views are matched by: own (CNN), encoder, lora, adapter"
+    )
+    cost_volume: bool | None = Field(None, description="give the plane-sweep cost volume to the decoder")
+    cross_view_features: bool | None = Field(None, description="give the matching features to the decoder")
+    cross_view_channels: int | None = Field(None, description="width of the matching features", gt=0, multiple_of=4)
+    cross_view_layers: int | None = Field(None, description="self- and cross-attention layers between views", ge=0)
+    cross_view_upsampling: Literal[1, 2, 4] | None = Field(None, description="learned upsampling from 1/8, times")
+    plane_spacing: Spacing | None = Field(None, description="planes: inverse, log, or paper_literal for comparison")
+    single_view: SingleView | None = Field(
+        None, description="a view without neighbours meets no_match (learned) or its duplicate (as in the paper)"
+    )
+    num_neighbours: int | None = Field(None, description="views that each view is compared with", ge=1)
+    neighbour_rule: NeighbourRule | None = Field(
+        None, description="best neighbours by parallax, or nearest by distance"
+    )
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> ModelSettings:

