@@ -8,11 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streammtl.crossview.correlation import Landing, correlation_scores, num_products, plan_tiles
 from streammtl.crossview.warp import SweepGeometry
 from streammtl.errors import ConfigError, ShapeError
 
-# Above this size the all-pairs correlation of one view no longer pays: on a CPU it wins at 32x40 and loses at 64x80.
-CORRELATION_BUDGET_BYTES = 24_000_000
+# At most this much for products of reference and source features at a time.
+PRODUCTS_BUDGET_BYTES = 256_000_000
+# Products per score above which sampling whole features is faster; measured on a CPU, see benchmarks/inference.py.
+WORTHWHILE_PRODUCTS = 32
 METHODS = ("auto", "correlation_first", "per_plane")
 
 
@@ -30,12 +33,19 @@ class CostVolume:
 
 
 def view_scores(
-    reference: Tensor, source: Tensor, geometry: SweepGeometry, index: int, hypotheses: Tensor, method: str = "auto"
+    reference: Tensor,
+    source: Tensor,
+    geometry: SweepGeometry,
+    index: int,
+    hypotheses: Tensor,
+    method: str = "auto",
+    budget_bytes: int = PRODUCTS_BUDGET_BYTES,
 ) -> tuple[Tensor, Tensor]:
     """Dot products <F_ref(p), F_src(p')> with one source view, p' being where p lands at each depth.
 
     Both methods give the same up to rounding, since bilinear sampling is linear: sampling the features and then taking
-    products, or taking all products and then sampling those.
+    products, or taking all products and then sampling those, which never hold more than budget_bytes at a time.
+    Geometry is float32 whatever autocast says; features may be of lower precision, scores are float32.
 
     Shapes: reference, source [B,C,h,w]; hypotheses [B,L] -> scores [B,L,h,w] (0 where not visible), visible bool
     [B,L,h,w].
@@ -48,49 +58,40 @@ def view_scores(
             f"reference {tuple(reference.shape)} and source {tuple(source.shape)} must be equal and on the geometry's "
             f"{geometry.height}x{geometry.width} grid."
         )
-    if method == "auto":
-        pairs_bytes = 4 * (geometry.height * geometry.width) ** 2
-        method = "correlation_first" if pairs_bytes <= CORRELATION_BUDGET_BYTES else "per_plane"
-    run = _correlation_first if method == "correlation_first" else _per_plane
-    return run(reference, source, geometry, index, hypotheses)
+    with torch.autocast(reference.device.type, enabled=False):
+        u, v, visible = geometry.project(hypotheses[:, :, None].float(), index)  # [B,L,hw]
+        landing = Landing(u, v, visible, geometry.height, geometry.width)
+        tiles = plan_tiles(landing, budget_bytes) if method != "per_plane" else []
+        if method == "auto" and reference.device.type == "cpu":
+            method = "per_plane" if num_products(tiles) > WORTHWHILE_PRODUCTS * u.numel() else "correlation_first"
+        if method == "per_plane":
+            scores = _per_plane(reference.float(), source.float(), landing)
+        else:
+            scores = correlation_scores(reference, source, landing, tiles, budget_bytes)
+        scores = torch.where(visible, scores, 0.0)
+    shape = (*hypotheses.shape, geometry.height, geometry.width)
+    return scores.view(shape), visible.view(shape)
 
 
-def _per_plane(
-    reference: Tensor, source: Tensor, geometry: SweepGeometry, index: int, hypotheses: Tensor
-) -> tuple[Tensor, Tensor]:
-    batch, _, height, width = reference.shape
-    scores, visible = [], []
-    for plane in range(hypotheses.shape[1]):  # several planes in one call would fall out of the cache
-        u, v, seen = geometry.project(hypotheses[:, plane, None], index)
-        grid = _normalised(u, v, height, width).view(batch, height, width, 2)
+def _per_plane(reference: Tensor, source: Tensor, landing: Landing) -> Tensor:
+    height, width = landing.height, landing.width
+    scale = torch.tensor((2.0 / max(width - 1, 1), 2.0 / max(height - 1, 1)), device=source.device)
+    scores = []
+    for plane in range(landing.u.shape[1]):  # several planes in one call would fall out of the cache
+        grid = torch.stack((landing.u[:, plane], landing.v[:, plane]), -1) * scale - 1.0
+        grid = grid.view(-1, height, width, 2)
         sampled = F.grid_sample(source, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
         scores.append((reference * sampled).sum(1))
-        visible.append(seen.view(batch, height, width))
-    stacked = torch.stack(visible, 1)
-    return torch.where(stacked, torch.stack(scores, 1), 0.0), stacked
-
-
-def _correlation_first(
-    reference: Tensor, source: Tensor, geometry: SweepGeometry, index: int, hypotheses: Tensor
-) -> tuple[Tensor, Tensor]:
-    batch, _, height, width = reference.shape
-    pixels, planes = height * width, hypotheses.shape[1]
-    pairs = reference.flatten(2).transpose(1, 2) @ source.flatten(2)  # [B,hw,hw]
-    u, v, seen = geometry.project(hypotheses[:, :, None], index)  # [B,L,hw]
-    grid = _normalised(u, v, height, width).transpose(1, 2).reshape(batch * pixels, 1, planes, 2)
-    sampled = F.grid_sample(
-        pairs.view(batch * pixels, 1, height, width), grid, mode="bilinear", padding_mode="zeros", align_corners=True
-    )
-    scores = sampled.view(batch, pixels, planes).transpose(1, 2)
-    return torch.where(seen, scores, 0.0).view(batch, planes, height, width), seen.view(batch, planes, height, width)
-
-
-def _normalised(u: Tensor, v: Tensor, height: int, width: int) -> Tensor:
-    return torch.stack((u * (2.0 / max(width - 1, 1)) - 1.0, v * (2.0 / max(height - 1, 1)) - 1.0), dim=-1)
+    return torch.stack(scores, 1).flatten(2)
 
 
 def build_cost_volume(
-    reference: Tensor, sources: Tensor, geometry: SweepGeometry, hypotheses: Tensor, method: str = "auto"
+    reference: Tensor,
+    sources: Tensor,
+    geometry: SweepGeometry,
+    hypotheses: Tensor,
+    method: str = "auto",
+    budget_bytes: int = PRODUCTS_BUDGET_BYTES,
 ) -> CostVolume:
     """Matching score of every reference pixel at every depth hypothesis, averaged over the views that see the point.
 
@@ -102,15 +103,20 @@ def build_cost_volume(
     Raises: ShapeError.
     Source: cross-view MTL (arXiv 2511.20646), Eq. 2 without its sum over depth.
     """
-    batch, _, height, width = reference.shape
-    total = reference.new_zeros(batch, hypotheses.shape[1], height, width)
+    height, width = reference.shape[-2:]
+    total = hypotheses.new_zeros(*hypotheses.shape, height, width)
     views = torch.zeros_like(total)
     scale = reference.shape[1] ** -0.5
     for index in range(geometry.num_sources):  # in order, so that padding adds exact zeros
-        if not bool(geometry.mask[:, index].any()):
+        if nobody_is_there(geometry.mask[:, index]):
             continue
         source = torch.where(geometry.mask[:, index, None, None, None], sources[:, index], 0.0)
-        scores, visible = view_scores(reference, source, geometry, index, hypotheses, method)
+        scores, visible = view_scores(reference, source, geometry, index, hypotheses, method, budget_bytes)
         total = total + scores * scale
         views = views + visible
     return CostVolume(total / views.clamp(min=1.0), views)
+
+
+def nobody_is_there(mask: Tensor) -> bool:
+    """Whether a view is padding in all samples. On a GPU asking would stall it; meta tensors cannot say."""
+    return mask.device.type == "cpu" and not bool(mask.any())

@@ -22,6 +22,10 @@ def build_encoder(name: str, pretrained: bool = False, block_levels: tuple[int, 
 
     Raises: ConfigError for an unknown name; CheckpointError for weights that cannot be had.
     """
+    if name != "tiny" and name.partition(".")[0] not in encoder_names():
+        near = difflib.get_close_matches(name, encoder_names(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else "see `streammtl models`."
+        raise ConfigError(f"encoder {name!r} is unknown; {hint}")
     if any(fnmatch(name, pattern) for pattern in TRANSFORMERS):
         return VisionTransformerEncoder(name, pretrained, block_levels)
     if block_levels is not None:
@@ -30,11 +34,7 @@ def build_encoder(name: str, pretrained: bool = False, block_levels: tuple[int, 
         return TinyEncoder()
     if name in PACKAGED_WEIGHTS:
         return EfficientNetLiteEncoder(name, imagenet=pretrained)
-    if any(fnmatch(name, pattern) for pattern in HIERARCHICAL):
-        return HierarchicalEncoder(name, pretrained)
-    near = difflib.get_close_matches(name, encoder_names(), 1)
-    hint = f"did you mean {near[0]!r}?" if near else "see `streammtl models`."
-    raise ConfigError(f"encoder {name!r} is unknown; {hint}")
+    return HierarchicalEncoder(name, pretrained)
 
 
 def encoder_names() -> tuple[str, ...]:

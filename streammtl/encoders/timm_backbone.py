@@ -6,20 +6,18 @@ from typing import Any
 
 from torch import nn
 
-from streammtl.errors import CheckpointError, ConfigError
+from streammtl.errors import CheckpointError
 from streammtl.torchvision_shim import ensure_torchvision_importable
 
 
 def create_backbone(name: str, pretrained: bool, **options: Any) -> nn.Module:
     """timm's model of that name; pretrained weights come through timm's own loader and its cache.
 
-    Raises: ConfigError for a name timm does not know; CheckpointError where the weights cannot be had.
+    Raises: CheckpointError where the weights cannot be had.
     """
     ensure_torchvision_importable()
     import timm  # late: it takes two seconds, which models without it should not pay
 
-    if not timm.is_model(name.partition(".")[0]):
-        raise ConfigError(f"encoder {name!r} is unknown to timm {timm.__version__}; see `streammtl models`.")
     if not pretrained:
         return timm.create_model(name, pretrained=False, **options)
     try:
