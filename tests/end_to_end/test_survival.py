@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +77,18 @@ def test_a_killed_run_goes_on_to_the_same_map(undisturbed, tmp_path):
     assert_same_map(out, undisturbed)
 
 
+def processes_named(name):
+    """Process ids whose command line begins with `name`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(name.encode()):
+                found.append(int(entry.name))
+        except OSError:  # it ended meanwhile
+            continue
+    return found
+
+
 def wait_for_commits(out, process, count):
     """Until the map has been committed `count` times, or the run has ended."""
     deadline = time.monotonic() + 120
@@ -96,10 +109,10 @@ def test_a_killed_actor_is_replaced_and_nothing_is_lost_or_doubled(undisturbed, 
         text=True,
     )
     wait_for_commits(out, process, 2)
-    victims = subprocess.run(["pgrep", "-f", f"ray::{stage}"], capture_output=True, text=True).stdout.split()
+    victims = processes_named(f"ray::{stage}")
     assert victims, "the stage runs as an actor"
     for pid in victims:
-        os.kill(int(pid), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     _, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert "Going on from the last commit" in err
