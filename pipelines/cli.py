@@ -188,6 +188,23 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command(
+    epilog="Example:  streammtl models\n\n  streammtl models cvm --size 448x576 --views 2 --set model.num_planes=96"
+)
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Count this model's parts.")] = None,
+    size: Annotated[str, typer.Option("--size", metavar="HxW", help="Image height and width, pixels.")] = "448x576",
+    views: Annotated[int, typer.Option("--views", min=1, help="Views, the reference included.")] = 2,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """List models, encoders and tasks; or count a model's parameters and operations part by part."""
+    from pipelines.models_command import available, count
+
+    data, text = available() if name is None else count(name, size, views, overrides)
+    _print(data, text, as_json)
+
+
 @app.command(epilog="Example:  streammtl config\n\n  streammtl config --set fusion.voxel_size_m=0.01")
 def config(config: Config = None, overrides: Set = None, as_json: Json = False) -> None:
     """Print all settings with values, units and meaning, as a YAML file to start from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -58,7 +59,7 @@ def view_scores(
             f"reference {tuple(reference.shape)} and source {tuple(source.shape)} must be equal and on the geometry's "
             f"{geometry.height}x{geometry.width} grid."
         )
-    with torch.autocast(reference.device.type, enabled=False):
+    with nullcontext() if reference.is_meta else torch.autocast(reference.device.type, enabled=False):
         u, v, visible = geometry.project(hypotheses[:, :, None].float(), index)  # [B,L,hw]
         landing = Landing(u, v, visible, geometry.height, geometry.width)
         tiles = plan_tiles(landing, budget_bytes) if method != "per_plane" else []

@@ -92,9 +92,8 @@ class CrossViewModule(nn.Module):
         images = torch.where(mask[..., None, None, None], batch.images, 0.0).flatten(0, 1)
         given = (images,) if isinstance(self.encoder, SpatialEncoder) else (encoder, images)
         features = self.encoder(*given)
-        neighbours, valid = best_neighbours(
-            batch.T_world_cam, mask, self.settings.num_neighbours, self.settings.neighbour_rule
-        )
+        count = max(1, min(self.settings.num_neighbours, mask.shape[1] - 1))
+        neighbours, valid = best_neighbours(batch.T_world_cam, mask, count, self.settings.neighbour_rule)
         if self.settings.single_view is SingleView.DUPLICATE:
             neighbours, valid = itself_for_lonely_views(neighbours, valid)
         features = self.transformer(features.unflatten(0, mask.shape), neighbours, valid)
