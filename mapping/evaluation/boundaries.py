@@ -14,7 +14,7 @@ from mapping.evaluation.matching import maximum_matching
 from mapping.evaluation.ridges import ridges
 from mapping.evaluation.thinning import thinned
 from streammtl.errors import ShapeError
-from streammtl.metrics.registry import check_shapes, counted, register_metric
+from streammtl.metrics.registry import MetricKind, check_shapes, counted, register_metric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -153,4 +153,4 @@ class BoundaryF:
         return {name: float(figure) for name, figure in figures.items()}
 
 
-register_metric("ods_f", lambda spec: BoundaryF())
+register_metric("ods_f", MetricKind(lambda spec: BoundaryF(), headline="ods_f", lower_is_better=False))

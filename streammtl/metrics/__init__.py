@@ -7,6 +7,7 @@ change a result. Boundaries are judged by `ods_f` in mapping.evaluation.boundari
 
 from streammtl.metrics import depth, endpoint, intrinsic, mean_iou, normals, saliency  # noqa: F401  they register metrics
 from streammtl.metrics.delta import delta_m
-from streammtl.metrics.registry import Metric, build_metric, register_metric
+from streammtl.metrics.multi_task import MultiTaskMetrics
+from streammtl.metrics.registry import Metric, MetricKind, build_metric, register_metric
 
-__all__ = ["Metric", "build_metric", "delta_m", "register_metric"]
+__all__ = ["Metric", "MetricKind", "MultiTaskMetrics", "build_metric", "delta_m", "register_metric"]

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from streammtl.metrics.registry import check_shapes, counted, register_metric
+from streammtl.metrics.registry import MetricKind, check_shapes, counted, register_metric
 
 SMALLEST_M = 1e-3  # a prediction of 0 has no logarithm
 
@@ -47,4 +47,4 @@ class DepthErrors:
         return figures | {f"delta{k}": share for k, share in enumerate(shares, 1)}
 
 
-register_metric("depth", lambda spec: DepthErrors())
+register_metric("depth", MetricKind(lambda spec: DepthErrors(), headline="rmse", lower_is_better=True))

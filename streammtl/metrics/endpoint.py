@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from streammtl.metrics.registry import check_shapes, counted, register_metric
+from streammtl.metrics.registry import MetricKind, check_shapes, counted, register_metric
 
 
 class EndpointError:
@@ -34,5 +34,5 @@ class EndpointError:
         return {"epe": self._total / counted(self._pixels)}
 
 
-register_metric("epe_2d", lambda spec: EndpointError())
-register_metric("epe_3d", lambda spec: EndpointError())
+register_metric("epe_2d", MetricKind(lambda spec: EndpointError(), headline="epe", lower_is_better=True))
+register_metric("epe_3d", MetricKind(lambda spec: EndpointError(), headline="epe", lower_is_better=True))

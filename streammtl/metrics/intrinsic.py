@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streammtl.metrics.registry import check_shapes, counted, register_metric
+from streammtl.metrics.registry import MetricKind, check_shapes, counted, register_metric
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
@@ -75,4 +75,4 @@ def local_squared_error(prediction: Tensor, target: Tensor, valid: Tensor) -> Te
     return (g - factor * p).square().sum() / g.square().sum().clamp(min=1e-12)
 
 
-register_metric("intrinsics", lambda spec: IntrinsicErrors())
+register_metric("intrinsics", MetricKind(lambda spec: IntrinsicErrors(), headline="rmse", lower_is_better=True))

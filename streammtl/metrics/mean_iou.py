@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from streammtl.metrics.registry import check_shapes, counted, register_metric
+from streammtl.metrics.registry import MetricKind, check_shapes, counted, register_metric
 from streammtl.tasks.spec import IGNORE
 
 
@@ -41,4 +41,4 @@ class MeanIou:
         return {"miou": 100 * self.iou.mean().item(), "pixel_accuracy": 100 * accuracy}
 
 
-register_metric("miou", lambda spec: MeanIou(spec.channels))
+register_metric("miou", MetricKind(lambda spec: MeanIou(spec.channels), headline="miou", lower_is_better=False))

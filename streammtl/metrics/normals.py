@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streammtl.metrics.registry import check_shapes, counted, register_metric
+from streammtl.metrics.registry import MetricKind, check_shapes, counted, register_metric
 
 THRESHOLDS_DEG = (11.25, 22.5, 30.0)
 BINS_PER_DEG = 1000
@@ -45,4 +45,4 @@ class NormalErrors:
         return figures | {f"below_{t:g}": 100 * n / pixels for t, n in shares}
 
 
-register_metric("normals", lambda spec: NormalErrors())
+register_metric("normals", MetricKind(lambda spec: NormalErrors(), headline="mean_deg", lower_is_better=True))

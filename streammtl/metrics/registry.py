@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -21,24 +22,37 @@ class Metric(Protocol):
         """The figures so far; raises DataError where nothing valid was counted."""
 
 
-MetricFactory = Callable[[TaskSpec], Metric]
-_METRICS: dict[str, MetricFactory] = {}
+@dataclass(frozen=True)
+class MetricKind:
+    """How a metric is made, and which of its figures stands for the task in tables and in delta_m."""
+
+    factory: Callable[[TaskSpec], Metric]
+    headline: str
+    lower_is_better: bool
 
 
-def register_metric(name: str, factory: MetricFactory) -> None:
+_METRICS: dict[str, MetricKind] = {}
+
+
+def register_metric(name: str, kind: MetricKind) -> None:
     """Makes a metric available to task definitions; raises ConfigError where the name is taken."""
-    if _METRICS.setdefault(name, factory) is not factory:
+    if _METRICS.setdefault(name, kind) is not kind:
         raise ConfigError(f"metric {name!r} is registered already; choose another name.")
 
 
-def build_metric(spec: TaskSpec) -> Metric:
-    """A fresh accumulator of the task's metric; raises ConfigError where it has none or an unknown one."""
+def metric_kind(spec: TaskSpec) -> MetricKind:
+    """The task's metric; raises ConfigError where it has none or an unknown one."""
     if spec.metric not in _METRICS:
         raise ConfigError(
             f"metric {spec.metric!r} of task {spec.name!r} is unknown; known: {', '.join(_METRICS)}. Boundaries need "
             "`import mapping.evaluation.boundaries` first."
         )
-    return _METRICS[spec.metric](spec)
+    return _METRICS[spec.metric]
+
+
+def build_metric(spec: TaskSpec) -> Metric:
+    """A fresh accumulator of the task's metric; raises ConfigError where it has none or an unknown one."""
+    return metric_kind(spec).factory(spec)
 
 
 def check_shapes(prediction: Tensor, target: Tensor, valid: Tensor) -> None:

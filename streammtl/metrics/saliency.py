@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from streammtl.metrics.registry import check_shapes, counted, register_metric
+from streammtl.metrics.registry import MetricKind, check_shapes, counted, register_metric
 
 THRESHOLDS = torch.arange(1, 20, dtype=torch.float64) / 20  # 0.05 .. 0.95
 BETA_SQUARED = 0.3
@@ -48,4 +48,4 @@ def _above(values: Tensor, thresholds: Tensor) -> Tensor:
     return (values.numel() - torch.searchsorted(ordered, thresholds, right=True)).cpu()
 
 
-register_metric("max_f", lambda spec: MaxF())
+register_metric("max_f", MetricKind(lambda spec: MaxF(), headline="max_f", lower_is_better=False))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from streammtl.errors import ConfigError, DataError, ShapeError
-from streammtl.metrics import build_metric, register_metric
+from streammtl.metrics import MetricKind, build_metric, register_metric
 from streammtl.metrics.depth import DepthErrors
 from streammtl.metrics.endpoint import EndpointError
 from streammtl.metrics.intrinsic import IntrinsicErrors, local_squared_error, structural_similarity
@@ -217,4 +217,4 @@ def test_shapes_that_do_not_fit_and_taken_names_are_refused():
     with pytest.raises(ShapeError, match="do not fit"):
         DepthErrors().update(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 3), torch.ones(1, 1, 2, 2, dtype=torch.bool))
     with pytest.raises(ConfigError, match="already"):
-        register_metric("depth", lambda spec: DepthErrors())
+        register_metric("depth", MetricKind(lambda spec: DepthErrors(), "rmse", True))
