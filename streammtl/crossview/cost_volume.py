@@ -15,7 +15,9 @@ from streammtl.errors import ConfigError, ShapeError
 
 # At most this much for products of reference and source features at a time.
 PRODUCTS_BUDGET_BYTES = 256_000_000
-# Products per score above which sampling whole features is faster; measured on a CPU, see benchmarks/inference.py.
+# Sampling whole features is faster on a CPU for narrow features, and for more products per score than this; measured,
+# see benchmarks/inference.py.
+FEWEST_CHANNELS = 16
 WORTHWHILE_PRODUCTS = 32
 METHODS = ("auto", "correlation_first", "per_plane")
 
@@ -59,13 +61,15 @@ def view_scores(
             f"reference {tuple(reference.shape)} and source {tuple(source.shape)} must be equal and on the geometry's "
             f"{geometry.height}x{geometry.width} grid."
         )
+    on_cpu = reference.device.type == "cpu"
+    if method == "auto" and on_cpu and reference.shape[1] < FEWEST_CHANNELS:
+        method = "per_plane"
     with nullcontext() if reference.is_meta else torch.autocast(reference.device.type, enabled=False):
         u, v, visible = geometry.project(hypotheses[:, :, None].float(), index)  # [B,L,hw]
         landing = Landing(u, v, visible, geometry.height, geometry.width)
         tiles = plan_tiles(landing, budget_bytes) if method != "per_plane" else []
-        if method == "auto" and reference.device.type == "cpu":
-            method = "per_plane" if num_products(tiles) > WORTHWHILE_PRODUCTS * u.numel() else "correlation_first"
-        if method == "per_plane":
+        too_many = method == "auto" and on_cpu and num_products(tiles) > WORTHWHILE_PRODUCTS * u.numel()
+        if method == "per_plane" or too_many:
             scores = _per_plane(reference.float(), source.float(), landing)
         else:
             scores = correlation_scores(reference, source, landing, tiles, budget_bytes)

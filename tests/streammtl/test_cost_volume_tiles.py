@@ -153,3 +153,13 @@ def test_the_whole_module_runs_under_autocast(scenes):
     assert torch.equal(plain.hypotheses, under.hypotheses)
     alike = F.cosine_similarity(plain.volume.flatten(), under.volume.float().flatten(), dim=0)
     assert alike > 0.99
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(8, "per_plane"), (32, "correlation_first")])
+def test_narrow_features_are_swept_plane_by_plane_and_wide_ones_are_not(scenes, channels, expected):
+    batch, _ = scenes.batch(scenes.scene(), [scenes.pose(), scenes.pose(x=0.15)], size=(256, 320), focal=300.0)
+    reference, source = torch.randn(2, 1, channels, 32, 40, generator=torch.Generator().manual_seed(0))
+    planes = depth_hypotheses(batch.near_m, batch.far_m, 64)
+    geometry = sweep_geometry(batch, (32, 40))
+    chosen, meant = (view_scores(reference, source, geometry, 0, planes, method)[0] for method in ("auto", expected))
+    assert torch.equal(chosen, meant)

@@ -167,3 +167,32 @@ def test_each_view_attends_to_its_two_best_of_many(scenes):
     torch.testing.assert_close(module(many).volume, module(moved).volume)
     moved.images[:, 1] = 1.0 - moved.images[:, 1]
     assert (module(many).volume - module(moved).volume).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_the_hot_parts_compile_to_one_graph_each(scenes):
+    torch.manual_seed(0)
+    module = CrossViewModule(CrossViewSettings(**SMALL)).eval()
+    images = torch.rand(2, 3, 64, 96)
+    maps = torch.rand(1, 2, 16, 8, 12)
+    neighbours = torch.tensor([[[1], [0]]])
+    encoder = TinyEncoder().eval()
+    for part, inputs in (
+        (module.encoder, (images,)),
+        (module.transformer, (maps, neighbours, torch.ones(1, 2, 1, dtype=torch.bool))),
+    ):
+        compiled = torch.compile(part, backend="eager", fullgraph=True)
+        torch.testing.assert_close(compiled(*inputs), part(*inputs))
+    compiled = torch.compile(encoder, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(images).levels, encoder(images).levels)
+
+
+@torch.no_grad()
+def test_a_whole_compiled_network_predicts_the_same(scenes):
+    torch.manual_seed(0)
+    settings = NetworkSettings(cross_view=CrossViewSettings(**SMALL), decoder_width=16)
+    network = awake(CrossViewMtl(TinyEncoder(), TASKS, settings)).eval()
+    batch = make_batch(scenes)
+    compiled = torch.compile(network, backend="eager")(batch)
+    for task, raw in network(batch).raw.items():
+        torch.testing.assert_close(compiled.raw[task], raw, atol=1e-4, rtol=1e-4)
