@@ -53,13 +53,25 @@ def plan_tiles(landing: Landing, budget_bytes: int) -> list[list[Tile]]:
     On a CPU each tile knows the box that its visible points land in, the epipolar band of a few rows: products outside
     it are never looked at. Elsewhere finding the box would stall the device, and it is the whole source.
     """
+    if landing.u.device.type == "cpu":
+        return boxed_tiles(landing, min(budget_bytes, CACHE_BYTES))
+    return whole_source_tiles(landing, budget_bytes)
+
+
+def whole_source_tiles(landing: Landing, budget_bytes: int) -> list[list[Tile]]:
+    """Tiles of all samples together, each with the whole source."""
     samples, _, pixels = landing.u.shape
-    if landing.u.device.type != "cpu":
-        step = max(1, budget_bytes // (4 * samples * pixels))
-        firsts = range(0, pixels, step)
-        return [[Tile(0, samples, i, min(i + step, pixels), 0, landing.height, 0, landing.width) for i in firsts]]
-    step = max(1, min(budget_bytes, CACHE_BYTES) // (4 * pixels))
-    step = max(step // landing.width, 1) * landing.width if step >= landing.width else step
+    step = max(1, budget_bytes // (4 * samples * pixels))
+    firsts = range(0, pixels, step)
+    return [[Tile(0, samples, i, min(i + step, pixels), 0, landing.height, 0, landing.width) for i in firsts]]
+
+
+def boxed_tiles(landing: Landing, budget_bytes: int) -> list[list[Tile]]:
+    """Tiles of whole rows where the budget allows, per sample, each with the box of the source it needs."""
+    pixels = landing.u.shape[-1]
+    step = max(1, budget_bytes // (4 * pixels))
+    if step >= landing.width:
+        step -= step % landing.width
     firsts = range(0, pixels, step)
     boxes = _boxes(landing, step)  # [B,tiles,4]
     return [

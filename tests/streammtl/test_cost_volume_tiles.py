@@ -3,8 +3,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from streammtl.crossview import correlation
-from streammtl.crossview.correlation import Landing, num_products, plan_tiles
+from streammtl.crossview import correlation, cost_volume
+from streammtl.crossview.correlation import Landing, num_products, plan_tiles, whole_source_tiles
 from streammtl.crossview.cost_volume import build_cost_volume, view_scores
 from streammtl.crossview.hypotheses import depth_hypotheses
 from streammtl.crossview.module import CrossViewModule
@@ -45,6 +45,15 @@ def scores_and_gradient(batch, method, **options):
 def test_any_memory_budget_gives_the_same_scores_and_gradients(batch, budget_bytes):
     scores, gradient = scores_and_gradient(batch, "correlation_first", budget_bytes=budget_bytes)
     slow_scores, slow_gradient = scores_and_gradient(batch, "per_plane")
+    torch.testing.assert_close(scores, slow_scores, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(gradient, slow_gradient, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("budget_bytes", [1, 4 * 2 * 192 * 50, 10**9])
+def test_tiles_with_the_whole_source_as_on_a_gpu_give_the_same(batch, budget_bytes, monkeypatch):
+    slow_scores, slow_gradient = scores_and_gradient(batch, "per_plane")
+    monkeypatch.setattr(cost_volume, "plan_tiles", whole_source_tiles)
+    scores, gradient = scores_and_gradient(batch, "correlation_first", budget_bytes=budget_bytes)
     torch.testing.assert_close(scores, slow_scores, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(gradient, slow_gradient, atol=1e-4, rtol=1e-4)
 
