@@ -33,7 +33,7 @@ class CrossViewMtl(nn.Module):
     """ViewBatch to RawOutputs of its reference views. `tasks` are registered names and contain "depth".
 
     The encoder sees the reference views; where matching features are read from it, all views.
-    Exports: not by torch.export, since which views are there decides what is computed.
+    Exports: not by torch.export, since which views are there and where their points land decide what is computed.
     Source: cross-view MTL (arXiv 2511.20646), figure 2.
     Raises: ConfigError, ShapeError for settings that do not fit the encoder.
     """
