@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -80,10 +82,18 @@ def describe(settings: Settings) -> Iterator[tuple[str, Any, str, str]]:
     for group in Settings.model_fields:
         values = getattr(settings, group)
         for name, field in type(values).model_fields.items():
-            annotation = field.annotation
-            choices = get_args(annotation) if getattr(annotation, "__origin__", None) is Literal else None
-            kind = " | ".join(map(str, choices)) if choices else getattr(annotation, "__name__", str(annotation))
-            yield f"{group}.{name}", getattr(values, name), kind, field.description or ""
+            yield f"{group}.{name}", getattr(values, name), _kind(field.annotation), field.description or ""
+
+
+def _kind(annotation: Any) -> str:
+    """What a setting may be, in words: its choices, or its type."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " | ".join(str(choice.value) for choice in annotation)
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(str, get_args(annotation)))
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(_kind(part) for part in get_args(annotation))
+    return "none" if annotation is NoneType else getattr(annotation, "__name__", str(annotation))
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -54,6 +54,12 @@ def test_plain_zarr_reads_everything(room_map):
     assert root[attributes["surface"]]["faces"].shape[0] > 1000
 
 
+def test_the_printed_configuration_is_a_file_that_gives_the_same_settings(streammtl, tmp_path):
+    printed = streammtl("config", "--set", "fusion.voxel_size_m=0.03")
+    (tmp_path / "mine.yaml").write_text(printed.out)
+    assert streammtl("config", "--config", tmp_path / "mine.yaml").out == printed.out
+
+
 def test_info_finds_nothing_wrong(room_map, streammtl):
     answer = streammtl("info", room_map[0], "--json")
     assert answer.code == 0, answer.err
