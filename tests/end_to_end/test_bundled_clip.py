@@ -35,6 +35,7 @@ def test_trajectory_and_surface_are_close_to_the_truth(room_map, streammtl):
     assert result["trajectory"]["sim3"]["position_m"]["rmse"] <= 0.01
     assert result["trajectory"]["coverage"] >= 0.95
     assert result["surface"]["trajectory_aligned"]["at_5cm"]["precision"] >= 0.6
+    assert result["surface"]["trajectory_aligned"]["at_5cm"]["f_score"] >= 0.55
 
 
 def test_plain_zarr_reads_everything(room_map):
