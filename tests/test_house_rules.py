@@ -17,9 +17,11 @@ CONFINED = {
     "pycolmap": ("mapping/slam/colmap",),
     "zarr": ("mapping/store/",),
     "ray": ("pipelines/actors.py",),
-    "open3d": ("mapping/surface/", "mapping/evaluation/"),
+    "open3d": ("mapping/surface/", "mapping/evaluation/", "streammtl/data/rooms/raycasting.py"),
 }
 PERCEPTION_MAY_USE = {"torch", "timm", "numpy", "pydantic", "safetensors", "torchvision"}
+# Rendering rooms on a CPU is a job of its own, done where mapping is installed; training reads finished clips.
+ROOMS_MAY_USE = {"PIL", "open3d"}
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if "samples" not in path.parts]
 
 
@@ -76,6 +78,7 @@ def test_perception_needs_torch_timm_numpy_and_pydantic_only():
         if path.relative_to(ROOT).parts[0] == "streammtl"
         for name in imported(path)
         if name.split(".")[0] not in sys.stdlib_module_names | PERCEPTION_MAY_USE | {"streammtl"}
+        and not (path.is_relative_to(ROOT / "streammtl/data/rooms") and name.split(".")[0] in ROOMS_MAY_USE)
     }
     assert outside == set()
 

@@ -1,0 +1,1 @@
+"""Furnished rooms from a seed, with exact truth for every task."""
