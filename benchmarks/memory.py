@@ -63,13 +63,19 @@ def main() -> None:
     job.recording = Again(job.recording, options.rounds)
     peaks = [0.0] * (2 * options.rounds)  # of each half round
     half = job.recording.frame_count / len(peaks)
-    first_closed_mb = None
+    until_closed = after_closed = 0.0
+    closed_at = None
 
     def watch(progress: MapProgress) -> None:
-        nonlocal first_closed_mb
+        nonlocal until_closed, after_closed, closed_at
         now = resident_mb()
-        if first_closed_mb is None and progress.submaps > 1:
-            first_closed_mb = now
+        # the first submap is closed when the third begins: until then it waits for its last poses
+        if closed_at is None:
+            until_closed = max(until_closed, now)
+            if progress.submaps > 2:
+                closed_at = progress.next_frame
+        else:
+            after_closed = max(after_closed, now)
         part = min(int((progress.next_frame - 1) / half), len(peaks) - 1)
         peaks[part] = max(peaks[part], now)
 
@@ -81,7 +87,9 @@ def main() -> None:
         "frames": outcome.progress.next_frame,
         "keyframes": outcome.progress.keyframes,
         "submaps": outcome.progress.submaps,
-        "resident_mb_when_the_first_submap_closed": first_closed_mb and round(first_closed_mb),
+        "first_submap_closed_at_frame": closed_at,
+        "peak_resident_mb_until_then": round(until_closed),
+        "peak_resident_mb_from_then_on": round(after_closed),
         "peak_resident_mb_of_each_half_round": [round(peak) for peak in peaks],
     }
     print(json.dumps(report, indent=2))
