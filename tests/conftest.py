@@ -9,6 +9,8 @@ import pytest
 
 import streammtl  # noqa: F401  first: it loads what must come before pycolmap
 
+pytest_plugins = ("tests.rendered_pool",)
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

@@ -1,0 +1,70 @@
+"""A folder of rendered clips, as the sampler draws from it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from streammtl.data.clip import NEEDED, Clip, load_clip
+from streammtl.data.mapped_archive import map_archive
+from streammtl.errors import DataError
+
+OPEN_CLIPS = 256  # mapped at a time
+
+
+class ClipPool:
+    """The clips of a folder, sub-folders included, in the order of their names; only what is used of them is read.
+
+    The list is made once: clips that are added later belong to the next pool made of that folder.
+    Raises: DataError where there are none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.paths = sorted(p for p in self.folder.rglob("*.npz") if not p.name.endswith(".partial.npz"))
+        if not self.paths:
+            raise DataError(f"{folder} holds no clips (*.npz); render some with `python -m streammtl.data.rooms`.")
+        self._open: OrderedDict[int, Clip] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def clip(self, index: int) -> Clip:
+        """The clip at that place of the list, its arrays backed by the file. Raises: DataError."""
+        with self._lock:
+            if index in self._open:
+                self._open.move_to_end(index)
+                return self._open[index]
+        opened = open_clip(self.paths[index])
+        with self._lock:
+            self._open[index] = opened
+            while len(self._open) > OPEN_CLIPS:
+                self._open.popitem(last=False)
+        return opened
+
+
+def open_clip(path: Path) -> Clip:
+    """A clip whose large arrays stay in the file until they are indexed. Raises: DataError."""
+    arrays = map_archive(path)
+    if not set(NEEDED) <= set(arrays):
+        return load_clip(path)  # compressed, or incomplete: it says which
+    known = Clip.__dataclass_fields__
+    return Clip(**{name: array for name, array in arrays.items() if name in known})
+
+
+@dataclass(frozen=True)
+class ClipFrames:
+    """What a clip says about its geometry before anything large is read."""
+
+    T_world_cam: np.ndarray  # f64 [F,4,4]
+    K: np.ndarray  # f32 [3,3]
+    size: tuple[int, int]  # height, width
+
+    @classmethod
+    def of(cls, clip: Clip) -> ClipFrames:
+        return cls(np.asarray(clip.T_world_cam), np.asarray(clip.K), tuple(clip.images.shape[1:3]))

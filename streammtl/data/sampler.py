@@ -1,0 +1,100 @@
+"""Training batches out of a pool of clips. The seed and the number of a batch decide all of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from streammtl.augmentation.appearance import AppearanceSettings, vary_appearance
+from streammtl.augmentation.flip import flip_views
+from streammtl.data.clip import Clip
+from streammtl.data.clip_pool import ClipFrames, ClipPool
+from streammtl.data.stacking import stack_samples
+from streammtl.data.tracking_errors import TrackingErrorSettings, depth_limits, disturb_pose
+from streammtl.data.view_choice import ViewChoiceSettings, choose_sources
+from streammtl.data.window import draw_window, read_window
+from streammtl.views import ViewBatch
+
+REFERENCE_TRIES = 8
+
+
+class SamplingSettings(BaseModel):
+    """How clips become samples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    views: ViewChoiceSettings = ViewChoiceSettings()
+    tracking: TrackingErrorSettings = TrackingErrorSettings()
+    appearance: AppearanceSettings | None = Field(
+        AppearanceSettings(), description="random appearance; none leaves images"
+    )
+    least_window: float = Field(0.65, description="sides of the smallest window, of the largest", gt=0, le=1)
+    flip_share: float = Field(0.5, description="share of samples mirrored left-right", ge=0, le=1)
+    nearest_median_m: float = Field(0.5, description="a reference whose median depth is less is drawn again", ge=0)
+
+
+class ClipSampler:
+    """Batch number -> ViewBatch with labels [B,1,...] of the references. Pure: safe to call from several threads."""
+
+    def __init__(self, pool: ClipPool, tasks: tuple[str, ...], settings: SamplingSettings, seed: int) -> None:
+        self.pool, self.tasks, self.settings, self.seed = pool, tasks, settings, seed
+
+    def batch(self, number: int, batch_size: int, size: tuple[int, int]) -> ViewBatch:
+        """The batch of that number: images of `size` (height, width), all samples with as many views."""
+        rng = np.random.default_rng((self.seed, number))
+        count = self.settings.views.draw_count(rng)
+        samples = [self._sample(np.random.default_rng((self.seed, number, i)), count, size) for i in range(batch_size)]
+        batch = stack_samples(samples)
+        if self.settings.appearance is None:
+            return batch
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        return replace(batch, images=vary_appearance(batch.images, self.settings.appearance, generator))
+
+    def _sample(self, rng: np.random.Generator, count: int, size: tuple[int, int]) -> ViewBatch:
+        clip = self.pool.clip(int(rng.integers(len(self.pool))))
+        reference, depth = self._reference(clip, rng)
+        frames = ClipFrames.of(clip)
+        typical = float(np.median(depth[depth > 0])) if (depth > 0).any() else 2.0
+        sources = choose_sources(frames, reference, typical, count, self.settings.views, rng)
+        shown = [reference, *self._with_luck(sources, rng)]
+        present = len(shown)
+        shown += [reference] * (count + 1 - present)  # padding; masked out below
+        window = draw_window(frames.size, size, self.settings.least_window, rng)
+        sample = read_window(clip, shown, window, size, self.tasks)
+        sample.view_mask[:, present:] = False
+        sample.view_mask[:, 1:] &= torch.from_numpy(rng.random(count) >= self.settings.views.missing_share)
+        sample = self._tracked(sample, depth, rng)
+        return flip_views(sample) if rng.random() < self.settings.flip_share else sample
+
+    def _reference(self, clip: Clip, rng: np.random.Generator) -> tuple[int, np.ndarray]:
+        """A frame that is not stuck in front of a wall, and some of its depths."""
+        for _ in range(REFERENCE_TRIES):
+            frame = int(rng.integers(len(clip.images)))
+            depth = np.array(clip.depth_m[frame, 2::8, 2::8], np.float32).ravel()
+            known = depth[depth > 0]
+            if len(known) and np.median(known) >= self.settings.nearest_median_m:
+                break
+        return frame, depth
+
+    def _with_luck(self, sources: list[int], rng: np.random.Generator) -> list[int]:
+        """Sources in any order, some showing the same frame as another."""
+        sources = [sources[i] for i in rng.permutation(len(sources))]
+        for i in range(1, len(sources)):
+            if rng.random() < self.settings.views.repeated_share:
+                sources[i] = sources[i - 1]
+        return sources
+
+    def _tracked(self, sample: ViewBatch, depth: np.ndarray, rng: np.random.Generator) -> ViewBatch:
+        """The sample as tracking would have it."""
+        errors = self.settings.tracking
+        if rng.random() >= errors.exact_share:
+            for view in range(1, sample.images.shape[1]):
+                T = disturb_pose(sample.T_world_cam[0, view].numpy(), errors, rng)
+                sample.T_world_cam[0, view] = torch.from_numpy(T)
+            sample.K[..., 0, 0] *= 1 + errors.focal * (error := rng.normal())
+            sample.K[..., 1, 1] *= 1 + errors.focal * error
+        near, far = depth_limits(depth, errors, rng)
+        return replace(sample, near_m=torch.tensor([near]), far_m=torch.tensor([far]))

@@ -1,0 +1,1 @@
+"""Training of networks on pools of rendered clips, in runs of minutes that continue each other exactly."""

@@ -1,0 +1,150 @@
+"""A network that learns: its optimiser, its average, and what of them a checkpoint holds."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from streammtl.errors import CheckpointError, ModelError
+from streammtl.models.cross_view_mtl import CrossViewMtl
+from streammtl.models.predictor import batch_to
+from streammtl.training.average import WeightAverage
+from streammtl.training.checkpoints import Checkpoint
+from streammtl.training.freezing import freeze_stages, set_training
+from streammtl.training.network import build_trainee
+from streammtl.training.objective import training_objective
+from streammtl.training.optimiser import build_optimiser, set_rates
+from streammtl.training.schedule import rate_factor
+from streammtl.training.settings import TrainingSettings
+from streammtl.training.world import World
+from streammtl.views import ViewBatch
+
+logger = logging.getLogger(__name__)
+
+
+class Learner:
+    """Step after step; the state of step n and the batches from there on decide everything that follows."""
+
+    def __init__(self, settings: TrainingSettings, device: torch.device, world: World) -> None:
+        self.settings, self.device = settings, device
+        torch.manual_seed(settings.seed)
+        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        self.network = build_trainee(settings.model, settings.tasks).to(device, memory_format=layout)
+        freeze_stages(self.network.encoder, settings.optimiser.freeze_encoder_stages)
+        set_training(self.network, settings.optimiser.freeze_batch_norm)
+        self._forward = world.parallelise(self.network)
+        self._optimiser = build_optimiser(self.network, settings.optimiser)
+        self.average = WeightAverage(self.network, settings.optimiser.average_decay)
+        self.step = 0
+        self.skipped = self._skipped_in_a_row = 0
+
+    def train_step(self, batches: Iterator[ViewBatch]) -> dict[str, Tensor]:
+        """One optimiser step on the next batches; gives the terms of the loss and the norm of its gradient.
+
+        Raises: ModelError when gradients were not finite for too many steps in a row.
+        """
+        stage = self.settings.stage_at(self.step)
+        set_rates(self._optimiser, self.rate)
+        terms: dict[str, Tensor] = {}
+        labelled = False
+        for _ in range(stage.accumulate):
+            batch = batch_to(next(batches), self.device)
+            with self.autocast():
+                outputs = self._forward(batch)
+            objective = training_objective(outputs, batch, self.settings.objective)
+            terms |= objective.terms
+            if objective.total is not None:
+                (objective.total / stage.accumulate).backward()
+                labelled = True
+        if labelled:
+            terms["gradient_norm"] = self._update()
+        self._optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        return terms
+
+    @property
+    def rate(self) -> float:
+        """Factor of the learning rates at the present step."""
+        return rate_factor(self.step, self.settings.total_steps, self.settings.optimiser)
+
+    def autocast(self) -> torch.autocast:
+        """The precision of the network's products."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+    @contextmanager
+    def averaged(self) -> Iterator[CrossViewMtl]:
+        """The network with the averaged weights, for judging; afterwards it learns on as if nothing had been."""
+        learnt = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average.state)
+        self.network.eval()
+        try:
+            yield self.network
+        finally:
+            self.network.load_state_dict(learnt)
+            set_training(self.network, self.settings.optimiser.freeze_batch_norm)
+
+    def _update(self) -> Tensor:
+        """The optimiser's step, unless the gradients are not finite; gives their norm."""
+        limits = self.settings.optimiser
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limits.clip_norm)
+        if torch.isfinite(norm):
+            self._optimiser.step()
+            self.average.update()
+            self._skipped_in_a_row = 0
+            return norm
+        self.skipped += 1
+        self._skipped_in_a_row += 1
+        logger.warning("step %d has gradients that are not finite and is skipped", self.step)
+        if self._skipped_in_a_row >= limits.skip_limit:
+            raise ModelError(
+                f"gradients were not finite for {self._skipped_in_a_row} steps in a row, up to step {self.step}. Lower "
+                "optimiser.learning_rate, or set precision=fp32, and resume from the last checkpoint."
+            )
+        return norm
+
+    def checkpoint(self) -> Checkpoint:
+        """All that decides the steps to come."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state.items()}
+        for index, values in self._optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in values.items()}
+        tensors["rng.cpu"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
+        counts = {"step": self.step, "skipped": self.skipped, "skipped_in_a_row": self._skipped_in_a_row}
+        averaged = {"average_updates": self.average.updates}
+        return Checkpoint(tensors, counts | averaged | {"settings": json.loads(self.settings.model_dump_json())})
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Goes on from a checkpoint. Raises: CheckpointError where it belongs to another network."""
+        try:
+            self.network.load_state_dict(_under("network.", saved.tensors))
+            self.average.load(_under("average.", saved.tensors), saved.state["average_updates"])
+            self._restore_optimiser(_under("optimiser.", saved.tensors))
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise CheckpointError(
+                f"the checkpoint does not fit this network ({error}); resume with the settings it was begun with, "
+                "which are in settings.json of the run."
+            ) from error
+        torch.set_rng_state(saved.tensors["rng.cpu"])
+        if self.device.type == "cuda" and "rng.cuda" in saved.tensors:
+            torch.cuda.set_rng_state(saved.tensors["rng.cuda"], self.device)
+        self.step, self.skipped = saved.state["step"], saved.state["skipped"]
+        self._skipped_in_a_row = saved.state["skipped_in_a_row"]
+
+    def _restore_optimiser(self, tensors: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            index, _, name = key.partition(".")
+            state.setdefault(int(index), {})[name] = tensor
+        groups = self._optimiser.state_dict()["param_groups"]
+        self._optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

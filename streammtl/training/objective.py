@@ -1,0 +1,63 @@
+"""The loss of a step: all terms, weighted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from streammtl.losses.masking import valid_mean
+from streammtl.losses.multi_task import multi_task_loss
+from streammtl.models.cross_view_mtl import RawOutputs
+from streammtl.training.depth_loss import gradient_loss, log_error, spread_loss
+from streammtl.training.matching_loss import coarse_labels, matching_loss
+from streammtl.training.settings import ObjectiveSettings
+from streammtl.views import ViewBatch
+
+
+@dataclass(frozen=True)
+class Objective:
+    """`total` is None where the batch has no label at all; `terms` are unweighted, detached, by name."""
+
+    total: Tensor | None
+    terms: dict[str, Tensor]
+
+
+def training_objective(outputs: RawOutputs, batch: ViewBatch, settings: ObjectiveSettings) -> Objective:
+    """Depth by its logarithm with shape, spread and matching terms; the other tasks by their own losses.
+
+    Labels are those of view 0. What a batch has no labels of has no term, and its head no gradient.
+    """
+    weighted: list[Tensor] = []
+    terms: dict[str, Tensor] = {}
+    if "depth" in batch.targets:
+        depth_terms = _depth_terms(outputs, batch, settings)
+        weighted += [weight * term for weight, term in depth_terms.values() if weight > 0]
+        terms |= {name: term.detach() for name, (_, term) in depth_terms.items()}
+    others = {task: raw for task, raw in outputs.raw.items() if task != "depth" and task in batch.targets}
+    if others:
+        weights = {task: weight for task, weight in settings.tasks.items() if task in others}
+        loss = multi_task_loss(others, batch, weights)
+        weighted += [] if loss.total is None else [loss.total]
+        terms |= {task: mean.detach() for task, mean in loss.tasks.items()}
+    return Objective(torch.stack(weighted).sum() if weighted else None, terms)
+
+
+def _depth_terms(outputs: RawOutputs, batch: ViewBatch, settings: ObjectiveSettings) -> dict[str, tuple[float, Tensor]]:
+    """name -> (weight, term); none where no pixel is labelled."""
+    depth = batch.targets["depth"][:, 0]
+    valid = batch.valid["depth"][:, 0] if "depth" in batch.valid else torch.ones_like(depth, dtype=torch.bool)
+    if not valid.any():
+        return {}
+    error = log_error(outputs.raw["depth"].float(), depth, valid)
+    found = {
+        "depth": (settings.depth, valid_mean(error.abs(), valid)),
+        "depth_gradient": (settings.depth_gradient, gradient_loss(error, valid)),
+        "confidence": (settings.confidence, spread_loss(error, outputs.log_depth_scale.float(), valid)),
+    }
+    cross = outputs.cross_view
+    if cross is not None and cross.volume.shape[1] and batch.view_mask[:, 1:].any():
+        labels = coarse_labels(depth, valid, tuple(cross.volume.shape[-2:]))
+        found["matching"] = settings.matching, matching_loss(cross.volume, cross.hypotheses, *labels, cross.valid)
+    return found

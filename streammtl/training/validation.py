@@ -1,0 +1,61 @@
+"""How good weights are on clips that they were not trained on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+
+from streammtl.data.clip_pool import ClipPool
+from streammtl.data.sampler import ClipSampler
+from streammtl.metrics import MultiTaskMetrics
+from streammtl.metrics.depth import DepthErrors
+from streammtl.models.cross_view_mtl import CrossViewMtl
+from streammtl.models.predictor import batch_to
+from streammtl.tasks.activations import activate
+from streammtl.tasks.registry import task_spec
+from streammtl.training.learner import Learner
+from streammtl.training.settings import TrainingSettings
+from streammtl.views import ViewBatch
+
+SEED = 20_000_003  # apart from any training's
+JUDGED_ELSEWHERE = ("boundaries",)  # needs SciPy: see mapping.evaluation.boundaries
+
+
+class Validation:
+    """The same samples each time: every batch with two sources, judged with them and, for depth, without."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        data = settings.data
+        views = data.sampling.views.model_copy(update={"source_shares": (0.0, 0.0, 1.0), "missing_share": 0.0})
+        still = data.sampling.model_copy(update={"views": views, "appearance": None, "flip_share": 0.0})
+        self._sampler = ClipSampler(ClipPool(data.validation), settings.tasks, still, SEED)
+        self._batches = math.ceil(data.validation_samples / settings.stages[-1].batch_size)
+        self._stage = settings.stages[-1]
+        self._tasks = tuple(task for task in settings.tasks if task not in JUDGED_ELSEWHERE)
+
+    @torch.no_grad()
+    def judge(self, learner: Learner) -> dict[str, float]:
+        """{task.figure: number} of the averaged weights; depth_alone.* are of references without their sources."""
+        with learner.averaged() as network:
+            return self._judge(network, learner)
+
+    def _judge(self, network: CrossViewMtl, learner: Learner) -> dict[str, float]:
+        metrics, alone = MultiTaskMetrics(self._tasks), DepthErrors()
+        for number in range(self._batches):
+            batch = batch_to(self._sampler.batch(number, self._stage.batch_size, self._stage.size), learner.device)
+            with learner.autocast():
+                raw = network(batch).raw
+                lonely = network(first_view(batch)).raw["depth"]
+            metrics.update({t: activate(raw[t].float(), task_spec(t).activation) for t in self._tasks}, batch)
+            if batch.valid["depth"].any():
+                alone.update(lonely.float().exp(), batch.targets["depth"][:, 0], batch.valid["depth"][:, 0])
+        figures = {f"{task}.{name}": value for task, found in metrics.result().items() for name, value in found.items()}
+        return figures | {f"depth_alone.{name}": value for name, value in alone.result().items()}
+
+
+def first_view(batch: ViewBatch) -> ViewBatch:
+    """The references without their sources."""
+    names = ("images", "K", "T_world_cam", "view_mask")
+    return replace(batch, **{name: getattr(batch, name)[:, :1] for name in names})
