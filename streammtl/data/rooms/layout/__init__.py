@@ -1,0 +1,1 @@
+"""Floor plans, openings, and what may stand where."""

@@ -1,0 +1,1 @@
+"""Furniture and things made of plain shapes."""

@@ -1,0 +1,1 @@
+"""Procedural textures: seeded, seamless, at most 256 pixels wide."""
