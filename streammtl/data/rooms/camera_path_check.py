@@ -1,0 +1,54 @@
+"""Whether the frames of a path are worth rendering: checked on small depth images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streammtl.data.rooms.raycasting import SceneCaster, camera_rays
+
+ROWS, COLUMNS = 24, 32
+NEAREST_M = 0.2  # nothing comes closer to the lens
+LEAST_MEDIAN_M = 0.5
+SAME_DEPTH = 0.07  # relative difference up to which two frames see the same thing
+# A frame that shows one triangle only teaches little; so many may.
+DULL_SHARE = 0.3
+
+
+class FrameCheck:
+    """Looks at the frames of a path with a coarse camera."""
+
+    def __init__(self, caster: SceneCaster, K: np.ndarray, size: tuple[int, int], least_overlap: float) -> None:
+        self._caster, self._K, self._size, self._least_overlap = caster, K, size, least_overlap
+        height, width = size
+        x = (np.arange(COLUMNS) + 0.5) * width / COLUMNS - 0.5
+        y = (np.arange(ROWS) + 0.5) * height / ROWS - 0.5
+        self._pixels = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+
+    def passes(self, poses: np.ndarray, times_s: np.ndarray) -> bool:
+        """Frames keep away from things, see enough, and each sees much of what the one before saw."""
+        dull, before = 0, None
+        for pose, time_s in zip(poses, times_s, strict=True):
+            rays = camera_rays(self._K, pose, self._pixels)
+            hits = self._caster.at(float(time_s)).hits(rays)
+            depth = hits.distance
+            if not np.isfinite(depth).mean() > 0.98 or depth.min() < NEAREST_M or np.median(depth) < LEAST_MEDIAN_M:
+                return False
+            dull += np.unique(hits.triangle, return_counts=True)[1].max() > 0.85 * len(depth)
+            points = (rays[:, :3] + rays[:, 3:] * depth[:, None])[np.isfinite(depth)]
+            if before is not None and self.overlap(before, pose, depth) < self._least_overlap:
+                return False
+            before = points
+        return dull <= DULL_SHARE * len(poses)
+
+    def overlap(self, points: np.ndarray, pose: np.ndarray, depth_m: np.ndarray) -> float:
+        """Share of world points [n,3] that a camera with depth f32 [ROWS*COLUMNS] sees."""
+        height, width = self._size
+        local = (points - pose[:3, 3]) @ pose[:3, :3]
+        z = np.maximum(local[:, 2], 1e-3)
+        x = (local[:, 0] / z * self._K[0, 0] + self._K[0, 2] + 0.5) * COLUMNS / width
+        y = (local[:, 1] / z * self._K[1, 1] + self._K[1, 2] + 0.5) * ROWS / height
+        inside = (local[:, 2] > 0) & (x >= 0) & (x < COLUMNS) & (y >= 0) & (y < ROWS)
+        column, row = (np.clip(v, 0, n - 1).astype(int) for v, n in ((x, COLUMNS), (y, ROWS)))
+        seen = depth_m.reshape(ROWS, COLUMNS)[row, column]
+        # Coarse pixels straddle edges, so a neighbour's depth will do as well.
+        return float((inside & (z < seen * (1 + SAME_DEPTH) + 0.1)).mean())

@@ -1,0 +1,30 @@
+"""Settings of camera paths."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PathSettings(BaseModel):
+    """How a hand-held camera goes through a room. Ranges are drawn from per clip or per frame."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height_m: tuple[float, float] = Field((1.0, 1.8), description="height of the camera above the floor")
+    clearance_m: float = Field(0.2, description="distance kept from every surface", gt=0)
+    focal_widths: tuple[float, float] = Field((0.7, 1.3), description="focal length in image widths")
+    pitch_deg: tuple[float, float] = Field((-45.0, 15.0), description="how far the camera looks down and up")
+    roll_deg: float = Field(2.5, description="deviation of the roll (degrees)", ge=0)
+    step_m: tuple[float, float] = Field((0.03, 0.4), description="way to the next frame, drawn evenly in its logarithm")
+    turn_deg: tuple[float, float] = Field((4.0, 25.0), description="turn to the next frame; what comes first counts")
+    speed_m_s: tuple[float, float] = Field((0.25, 0.9), description="speed of the camera")
+    turn_rate_deg_s: tuple[float, float] = Field((20.0, 70.0), description="fastest turning (degrees per second)")
+    burst_share: float = Field(0.15, description="share of clips filmed two to three times as fast", ge=0, le=1)
+    shake_deg: tuple[float, float] = Field((0.2, 1.2), description="trembling of the hand (degrees)")
+    shake_m: tuple[float, float] = Field((0.002, 0.01), description="trembling of the hand (m)")
+    least_overlap: float = Field(0.45, description="share of a frame that the next one must see, too", ge=0, lt=1)
+    frame_rate: float | None = Field(None, description="frames per second; None: frames as a keyframe selector picks")
+    attempts: int = Field(30, description="paths tried before a room is given up", ge=1)
+
+
+DENSE = PathSettings(frame_rate=30.0, speed_m_s=(0.25, 0.5), turn_rate_deg_s=(20.0, 40.0), burst_share=0.0)
