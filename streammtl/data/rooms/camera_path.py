@@ -88,7 +88,7 @@ class PathPlanner:
 
     def __init__(self, scene: Scene, caster: SceneCaster, settings: PathSettings, rng: np.random.Generator) -> None:
         """Raises: GeometryError when there is nowhere to stand."""
-        self._settings, self._caster = settings, caster
+        self._settings, self._scene, self._caster = settings, scene, caster
         self._space = FreeSpace(scene, caster.at(0.0), settings, rng)
         self._routes = RoutePlanner(scene, self._space)
 
@@ -98,10 +98,13 @@ class PathPlanner:
         Raises: GeometryError when every attempt left the room, met something, or saw too little.
         """
         K = random_intrinsics(size, self._settings, rng)
-        check = FrameCheck(self._caster, K, size, self._settings.least_overlap)
+        check = FrameCheck(self._scene, self._caster, K, size, self._settings.least_overlap)
         # A dense path is a tenth as far from frame to frame as a sparse one.
         length_m = frames * (0.25 if self._settings.frame_rate is None else 0.02)
+        rich = rng.random() < self._settings.rich_share
         for attempt in range(self._settings.attempts):
+            # An empty room has no rich views; half of the attempts show it.
+            rich &= attempt < self._settings.attempts / 2
             if attempt % ATTEMPTS_PER_STYLE == 0:
                 style = random_style(rng)
             route = self._routes.route(style, length_m, rng)
@@ -112,7 +115,7 @@ class PathPlanner:
             if times is None:
                 continue
             poses = walk.poses(times)
-            if self._space.is_free(poses[:, :3, 3]) and check.passes(poses, times):
+            if self._space.is_free(poses[:, :3, 3]) and check.passes(poses, times, rich):
                 return CameraPath(times, poses, walk.poses(times + BLUR_PROBE_S), K)
         raise GeometryError(
             f"no camera path of {frames} frames was found in {self._settings.attempts} attempts; the room leaves too "

@@ -5,40 +5,50 @@ from __future__ import annotations
 import numpy as np
 
 from streammtl.data.rooms.raycasting import SceneCaster, camera_rays
+from streammtl.data.rooms.scene import Scene
 
 ROWS, COLUMNS = 24, 32
 NEAREST_M = 0.2  # nothing comes closer to the lens
 LEAST_MEDIAN_M = 0.5
 SAME_DEPTH = 0.07  # relative difference up to which two frames see the same thing
-# A frame that shows one triangle only teaches little; so many may.
-DULL_SHARE = 0.3
+# A frame is rich when so many things take up a share of it each, and none takes up most of it.
+RICH_THINGS, THING_SHARE, LARGEST_SHARE = 5, 0.01, 0.6
+# A frame that shows little but one thing is dull; so many of a clip may be.
+DULL_SHARE, DULL_LARGEST_SHARE = 0.3, 0.9
 
 
 class FrameCheck:
     """Looks at the frames of a path with a coarse camera."""
 
-    def __init__(self, caster: SceneCaster, K: np.ndarray, size: tuple[int, int], least_overlap: float) -> None:
+    def __init__(
+        self, scene: Scene, caster: SceneCaster, K: np.ndarray, size: tuple[int, int], least_overlap: float
+    ) -> None:
         self._caster, self._K, self._size, self._least_overlap = caster, K, size, least_overlap
+        meshes = [scene.mesh, *(part.mesh for part in scene.moving)]
+        self._instance = np.concatenate([mesh.instance for mesh in meshes])
         height, width = size
         x = (np.arange(COLUMNS) + 0.5) * width / COLUMNS - 0.5
         y = (np.arange(ROWS) + 0.5) * height / ROWS - 0.5
         self._pixels = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
 
-    def passes(self, poses: np.ndarray, times_s: np.ndarray) -> bool:
-        """Frames keep away from things, see enough, and each sees much of what the one before saw."""
-        dull, before = 0, None
+    def passes(self, poses: np.ndarray, times_s: np.ndarray, rich: bool = False) -> bool:
+        """Frames keep away from things, see enough, and each sees much of what the one before saw; `rich`: half of
+        them show many things."""
+        dull, full, before = 0, 0, None
         for pose, time_s in zip(poses, times_s, strict=True):
             rays = camera_rays(self._K, pose, self._pixels)
             hits = self._caster.at(float(time_s)).hits(rays)
             depth = hits.distance
             if not np.isfinite(depth).mean() > 0.98 or depth.min() < NEAREST_M or np.median(depth) < LEAST_MEDIAN_M:
                 return False
-            dull += np.unique(hits.triangle, return_counts=True)[1].max() > 0.85 * len(depth)
+            sizes = np.unique(self._instance[hits.triangle], return_counts=True)[1] / len(depth)
+            dull += sizes.max() > DULL_LARGEST_SHARE
+            full += sizes.max() < LARGEST_SHARE and (sizes > THING_SHARE).sum() >= RICH_THINGS
             points = (rays[:, :3] + rays[:, 3:] * depth[:, None])[np.isfinite(depth)]
             if before is not None and self.overlap(before, pose, depth) < self._least_overlap:
                 return False
             before = points
-        return dull <= DULL_SHARE * len(poses)
+        return dull <= DULL_SHARE * len(poses) and (not rich or full >= len(poses) / 2)
 
     def overlap(self, points: np.ndarray, pose: np.ndarray, depth_m: np.ndarray) -> float:
         """Share of world points [n,3] that a camera with depth f32 [ROWS*COLUMNS] sees."""

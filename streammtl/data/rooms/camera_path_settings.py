@@ -23,8 +23,9 @@ class PathSettings(BaseModel):
     shake_deg: tuple[float, float] = Field((0.2, 1.2), description="trembling of the hand (degrees)")
     shake_m: tuple[float, float] = Field((0.002, 0.01), description="trembling of the hand (m)")
     least_overlap: float = Field(0.45, description="share of a frame that the next one must see, too", ge=0, lt=1)
+    rich_share: float = Field(0.85, description="share of clips half of whose frames must show many things", ge=0, le=1)
     frame_rate: float | None = Field(None, description="frames per second; None: frames as a keyframe selector picks")
-    attempts: int = Field(30, description="paths tried before a room is given up", ge=1)
+    attempts: int = Field(60, description="paths tried before a room is given up", ge=1)
 
 
 DENSE = PathSettings(frame_rate=30.0, speed_m_s=(0.25, 0.5), turn_rate_deg_s=(20.0, 40.0), burst_share=0.0)
