@@ -25,7 +25,7 @@ class LightGrid:
         light = self._smoothed(light.reshape(-1, height, width), tolerance, dim=2)
         light = self._smoothed(light, tolerance, dim=1)
         self._channels = len(light)
-        self._rows = torch.cat([light, self._places]).flatten(1).t().contiguous()
+        self._rows = torch.cat([light, self._places]).flatten(1)
 
     def _smoothed(self, light: torch.Tensor, tolerance: torch.Tensor, dim: int) -> torch.Tensor:
         total, weights = torch.zeros_like(light), torch.zeros_like(light[0])
@@ -60,7 +60,7 @@ class LightGrid:
             (y1 * self._width + x0, (1 - fx) * fy),
             (y1 * self._width + x1, fx * fy),
         ):
-            row = self._rows.index_select(0, index).t().contiguous()
+            row = self._rows.index_select(1, index)
             # Where no neighbour lies on the surface, the nearest ones must do.
             weight = (_likeness(here, row[self._channels :], tolerance) + 1e-4) * (share + 1e-3)
             total.addcmul_(row[: self._channels], weight)

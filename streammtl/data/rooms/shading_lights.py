@@ -41,12 +41,14 @@ class LightSampler:
         self._settings = settings
         self._ambient = torch.tensor(scene.ambient, dtype=torch.float32)
         lights = scene.lights
-        self._centres = torch.tensor(np.array([l.centre for l in lights]).reshape(-1, 3), dtype=torch.float32)
-        self._edges = torch.tensor(np.array([l.edges for l in lights]).reshape(-1, 2, 3), dtype=torch.float32)
-        self._powers = torch.tensor(np.array([l.power for l in lights]).reshape(-1, 3), dtype=torch.float32)
-        axes = torch.linalg.cross(self._edges[:, 0], self._edges[:, 1])
-        axes = axes / axes.norm(dim=1, keepdim=True).clamp_min(1e-9)
-        directed = torch.tensor([l.directed for l in lights], dtype=torch.bool).reshape(-1, 1)
+        # Vectors are [3,L], one column per light.
+        centres = np.array([l.centre for l in lights], np.float32).reshape(-1, 3).T
+        edges = np.array([l.edges for l in lights], np.float32).reshape(-1, 2, 3).transpose(1, 2, 0)
+        powers = np.array([l.power for l in lights], np.float32).reshape(-1, 3).T
+        self._centres, self._edges, self._powers = (torch.from_numpy(a.copy()) for a in (centres, edges, powers))
+        axes = torch.linalg.cross(self._edges[0], self._edges[1], dim=0)
+        axes = axes / axes.norm(dim=0).clamp_min(1e-9)
+        directed = torch.tensor([l.directed for l in lights], dtype=torch.bool)
         self._axes = torch.where(directed, axes, 0.0)  # zero: shines all around
 
     def light(self, at: Surfaces, caster: InstantCaster, width: int, shift: np.ndarray) -> LightOnPoints:
@@ -63,7 +65,7 @@ class LightSampler:
         self, at: Surfaces, origin: torch.Tensor, caster: InstantCaster, order: torch.Tensor, shift: np.ndarray
     ) -> tuple[torch.Tensor, torch.Tensor]:
         diffuse, highlight = torch.zeros_like(at.point), torch.zeros_like(at.point)
-        if not len(self._centres):
+        if not self._centres.shape[1]:
             return diffuse, highlight
         promised = self._promised(at)
         ladder = promised.cumsum(0)
@@ -82,7 +84,7 @@ class LightSampler:
     def _promised(self, at: Surfaces) -> torch.Tensor:
         """f32 [L,n] about how much light would come from every lamp were nothing in between; never zero."""
         result = []
-        for centre, axis, power in zip(self._centres, self._axes, self._powers, strict=True):
+        for centre, axis, power in zip(self._centres.t(), self._axes.t(), self._powers.t(), strict=True):
             toward = centre[:, None] - at.point
             square = _dot(toward, toward).clamp_min_(NEAREST_M**2)
             inverse = square.rsqrt()
@@ -95,12 +97,8 @@ class LightSampler:
     def _sampled(self, light: torch.Tensor, number: torch.Tensor, shift: np.ndarray) -> torch.Tensor:
         """f32 [3,n] a place on every point's light."""
         a, b = ((number * step + start).remainder(1.0).float() for step, start in zip(R2, shift[1:3], strict=True))
-        edges = self._edges[light]
-        return (
-            (self._centres[light] + edges[:, 0] * (2 * a - 1)[:, None] + edges[:, 1] * (2 * b - 1)[:, None])
-            .t()
-            .contiguous()
-        )
+        across, up = self._edges[0].index_select(1, light), self._edges[1].index_select(1, light)
+        return self._centres.index_select(1, light) + across * (2 * a - 1) + up * (2 * b - 1)
 
     def _lit(
         self, at: Surfaces, ray: torch.Tensor, light: torch.Tensor, weight: torch.Tensor, caster: InstantCaster
@@ -110,7 +108,7 @@ class LightSampler:
         toward = ray[3:]
         square = _dot(toward, toward).clamp_min_(NEAREST_M**2)
         inverse = square.rsqrt()
-        axis = self._axes[light].t()
+        axis = self._axes.index_select(1, light)
         emitted = torch.where((axis != 0).any(0), (-_dot(toward, axis) * inverse).clamp_min_(0.0), 1.0)
         strength = (_dot(toward, at.shading_normal) * inverse).clamp_min_(0.0) * emitted / square * weight
         strength *= (_dot(toward, at.face_normal) > 0) & at.hit
@@ -123,7 +121,7 @@ class LightSampler:
         aligned = _dot(half, at.shading_normal).clamp_min_(1e-3) ** at.gloss
         rim = (1.0 - _dot(half, at.to_camera).clamp_(0.0, 1.0)) ** 5
         mirrored = at.specular + at.specular.sqrt() * (1.0 - at.specular) * rim
-        return self._powers[light].t() * strength, mirrored * aligned * (at.gloss + 2.0) / 8.0
+        return self._powers.index_select(1, light) * strength, mirrored * aligned * (at.gloss + 2.0) / 8.0
 
     def _room(
         self, at: Surfaces, origin: torch.Tensor, caster: InstantCaster, order: torch.Tensor, shift: np.ndarray

@@ -11,9 +11,9 @@ from streammtl.data.rooms.raycasting import Hits, part_pose
 from streammtl.data.rooms.scene import Mesh, Scene
 from streammtl.data.rooms.shading_textures import LEVELS, TextureAtlas, linear_of_srgb
 
-# Columns of the table, one row per triangle.
+# Rows of the table, one column per triangle.
 UV, NORMALS, FACE, COLOUR = slice(0, 6), slice(6, 15), slice(15, 18), slice(18, 21)
-SPECULAR, GLOSS, EMISSION, TEXELS_PER_M, TEXTURE, COLUMNS = 21, 22, 23, 24, 25, 28
+SPECULAR, GLOSS, EMISSION, TEXELS_PER_M, TEXTURE, ROWS = 21, 22, 23, 24, 25, 26
 ROOM = -1
 
 
@@ -50,8 +50,9 @@ class SurfaceTable:
         counts = [len(mesh.corners) for mesh in meshes]
         self.part = torch.from_numpy(np.repeat(np.arange(-1, len(scene.moving)), counts))
         self._moving = scene.moving
-        rows = np.concatenate([_rows(mesh, scene, texture_of_material, self.atlas) for mesh in meshes])
-        self._rows = torch.from_numpy(rows)
+        columns = np.concatenate([_rows(mesh, scene, texture_of_material, self.atlas) for mesh in meshes])
+        # One array per attribute: gathering and arithmetic then run along memory.
+        self._rows = torch.from_numpy(np.ascontiguousarray(columns.T))
 
     def find(self, hits: Hits, rays: np.ndarray, time_s: float, pixel_angle: float) -> Surfaces:
         """What `rays` f32 [n,6] met; `pixel_angle` is the width of a sample's cone at the image centre, radians."""
@@ -60,7 +61,7 @@ class SurfaceTable:
         distance = torch.where(hit, distance, 0.0)
         triangle = torch.from_numpy(hits.triangle).clamp_min(0)
         ray = torch.from_numpy(rays).t().contiguous()
-        row = self._rows.index_select(0, triangle).t().contiguous()
+        row = self._rows.index_select(1, triangle)
         second, third = torch.from_numpy(hits.bary).t().contiguous()
         first = 1.0 - second - third
         u = row[0] * first + row[2] * second + row[4] * third
@@ -103,7 +104,7 @@ class SurfaceTable:
 
 
 def _rows(mesh: Mesh, scene: Scene, texture_of_material: np.ndarray, atlas: TextureAtlas) -> np.ndarray:
-    rows = np.zeros((len(mesh.corners), COLUMNS), np.float32)
+    rows = np.zeros((len(mesh.corners), ROWS), np.float32)
     rows[:, UV] = mesh.uv.reshape(-1, 6)
     rows[:, NORMALS] = mesh.normals.reshape(-1, 9)
     corners = mesh.corners.astype(np.float64)
@@ -117,8 +118,8 @@ def _rows(mesh: Mesh, scene: Scene, texture_of_material: np.ndarray, atlas: Text
     rows[:, TEXTURE] = texture
     sides = mesh.uv[:, 1:] - mesh.uv[:, :1]
     uv_area = np.abs(sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0])
-    texels = atlas.places.numpy()[texture * LEVELS]
-    rows[:, TEXELS_PER_M] = np.sqrt(uv_area * texels[:, 1] * texels[:, 2] / np.maximum(doubled, 1e-12))
+    texels = atlas.places.numpy()[:, texture * LEVELS]
+    rows[:, TEXELS_PER_M] = np.sqrt(uv_area * texels[1] * texels[2] / np.maximum(doubled, 1e-12))
     return rows
 
 

@@ -17,7 +17,7 @@ SHARPEN_LEVELS = 0.4
 
 @dataclass(frozen=True)
 class TextureAtlas:
-    """`texels` i32 [n] holds r + 256 g + 65536 b; `places` i32 [T*LEVELS,3] offset, height, width of every level."""
+    """`texels` i32 [n] holds r + 256 g + 65536 b; `places` i32 [3,T*LEVELS] offset, height, width of every level."""
 
     texels: torch.Tensor
     places: torch.Tensor
@@ -36,7 +36,7 @@ class TextureAtlas:
                     offset += texels[-1].size
             which.append(index[id(texture)])
         packed = torch.from_numpy(np.concatenate(texels))
-        return cls(packed, torch.tensor(places, dtype=torch.int32)), np.array(which, np.int64)
+        return cls(packed, torch.tensor(places, dtype=torch.int32).t().contiguous()), np.array(which, np.int64)
 
     def look_up(
         self, texture: torch.Tensor, u: torch.Tensor, v: torch.Tensor, texels_wide: torch.Tensor
@@ -46,7 +46,7 @@ class TextureAtlas:
         `texture` i64 [n]; `texels_wide` f32 [n] is the footprint in texels of the full size.
         """
         level = torch.log2(texels_wide.clamp_min_(1.0)).sub_(SHARPEN_LEVELS - 0.5).clamp_(0, LEVELS - 1).to(torch.int64)
-        offset, height, width = self.places.index_select(0, texture * LEVELS + level).t().contiguous()
+        offset, height, width = self.places.index_select(1, texture * LEVELS + level)
         x = u * width - 0.5
         y = (1.0 - v) * height - 0.5
         x0, y0 = x.floor(), y.floor()
@@ -81,12 +81,11 @@ def _levels(texture: np.ndarray) -> list[np.ndarray]:
     while len(levels) < LEVELS:
         big = levels[-1]
         high, wide = (max(side // 2, 1) for side in big.shape[:2])
-        rows, columns = min(2, big.shape[0]), min(2, big.shape[1])
-        if rows * columns == 1:
-            levels.append(big)
-            continue
-        blocks = big[: high * rows, : wide * columns].reshape(high, rows, wide, columns, 3)
-        levels.append((blocks.sum((1, 3), dtype=np.uint16) // (rows * columns)).astype(np.uint8))
+        # A side of one texel is its own neighbour.
+        down, right = min(1, big.shape[0] - 1), min(1, big.shape[1] - 1)
+        upper, lower = (big[i : i + 2 * high : 2].astype(np.uint16) for i in (0, down))
+        total = upper + lower
+        levels.append(((total[:, : 2 * wide : 2] + total[:, right : right + 2 * wide : 2] + 2) >> 2).astype(np.uint8))
     return levels
 
 
