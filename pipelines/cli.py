@@ -176,6 +176,58 @@ def evaluate(
     _print(result, as_text(result), as_json)
 
 
+@app.command(
+    epilog="Example:  streammtl train configs/train/cvm-lite.yaml --out runs/lite --minutes 60\n\n"
+    "  streammtl train configs/train/cvm-lite.yaml --out runs/lite --resume --set data.pool=rooms/train"
+)
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="Settings of the training, YAML or JSON.")],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run.")],
+    overrides: Set = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0, help="Stop after this long; go on later.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, if there is one.")
+    ] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that train together, by Ray Train.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Train a network on rendered clips; a training is a chain of runs that continue each other exactly."""
+    from pipelines.train_command import train_network
+
+    data, text = train_network(config, out, overrides or [], minutes, resume, workers)
+    _print(data, text, as_json)
+
+
+@app.command(
+    "evaluate-model",
+    epilog="Example:  streammtl evaluate-model --model planesweep --data office/ --every 2\n\n"
+    "  streammtl evaluate-model --model cvm-lite --weights lite.safetensors --data kitchen/ --views 0 --views 2",
+)
+def evaluate_model(
+    data: Annotated[Path, typer.Option("--data", help="Recording folder with depth, labelled images, or clips.")],
+    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="YAML with a `model` group.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Model by name, as `streammtl models` lists them.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option("--weights", help="Trained weights, safetensors.")] = None,
+    views: Annotated[list[int] | None, typer.Option("--views", help="Sources per reference. Repeatable.")] = None,
+    poses: Annotated[Path | None, typer.Option("--poses", metavar="FILE.tum", help="Poses instead of its own.")] = None,
+    every: Annotated[int, typer.Option("--every", min=1, help="Judge every n-th frame that has a pose.")] = 1,
+    max_refs: Annotated[int | None, typer.Option("--max-refs", min=1, help="Judge at most so many frames.")] = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a model's predictions with the truth: depth, normals, labels, boundaries."""
+    from pipelines.evaluate_model import as_text, evaluate_model
+    from pipelines.evaluate_model_settings import chosen_model
+
+    settings = chosen_model(config, model, weights, overrides or [])
+    result = evaluate_model(settings, data, views or [2], poses, every, max_refs)
+    _print(result, as_text(result), as_json)
+
+
 @app.command(epilog="Example:  streammtl doctor\n\n  streammtl doctor --json")
 def doctor(as_json: Json = False) -> None:
     """Say what this machine has and lacks, with the remedy."""

@@ -35,6 +35,11 @@ class MeanIou:
         union = self._confusion.sum(0) + self._confusion.sum(1) - self._confusion.diagonal()
         return tp / union.double().clamp(min=1e-8)
 
+    @property
+    def miou_of_present(self) -> float:
+        """Percent, mean over the classes that labels hold: what small sets can tell."""
+        return 100 * self.iou[self._confusion.sum(1) > 0].mean().item()
+
     def result(self) -> dict[str, float]:
         total = counted(self._confusion.sum().item())
         accuracy = self._confusion.diagonal().sum().item() / total
