@@ -52,6 +52,25 @@ class SweepGeometry:
         inside = (u >= 0) & (u <= self.width - 1) & (v >= 0) & (v <= self.height - 1)
         return u, v, in_front & inside & self.mask[:, source].reshape(shape)
 
+    def visible_range(self, source: int) -> tuple[Tensor, Tensor]:
+        """Inverse depths low, high [B,h*w] between which a reference pixel's ray is visible in one source view; low
+        exceeds high where it never is.
+
+        In front of the camera and inside its image are five half-spaces, and a line meets those in one stretch.
+        """
+
+        def sides(of: Tensor) -> Tensor:  # [B,3,...] to what must not be negative, [B,5,...]
+            x, y, z = of.unbind(1)
+            return torch.stack((x, (self.width - 1) * z - x, y, (self.height - 1) * z - y, z), 1)
+
+        start, slope = sides(self.direction[:, source]), sides(self.offset[:, source, :, None])
+        start[:, 4] -= MIN_DEPTH_RATIO
+        crossing = -start / slope
+        never = (slope == 0) & (start < 0)
+        low = torch.where(slope > 0, crossing, torch.where(never, torch.inf, -torch.inf)).amax(1)
+        high = torch.where(slope < 0, crossing, torch.inf).amin(1)
+        return torch.where(self.mask[:, source, None], low, torch.inf), high
+
     def single(self, sample: int) -> SweepGeometry:
         """The geometry of one sample of the batch, without its padded views."""
         keep = self.mask[sample]
