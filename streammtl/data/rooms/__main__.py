@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from streammtl.data.rooms.build import build_room
 from streammtl.data.rooms.render_picture import write_sheet
-from streammtl.data.rooms.render_pool import PoolSettings, write_pool
+from streammtl.data.rooms.render_pool import SPLIT_STARTS, PoolSettings, write_pool
+from streammtl.data.rooms.render_recording import write_test_rooms
 from streammtl.errors import ConfigError, StreamMtlError
 
 EXTRAS = ("instances", "flow", "scene_flow", "albedo", "shading")
@@ -23,9 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     options = _parser().parse_args(arguments)
     try:
-        settings = _settings(options)
         build = functools.partial(build_room, furniture=options.furniture, kind=options.kind)
-        write_pool(options.out, settings, build, options.workers)
+        if options.split == "test3d":
+            write_test_rooms(options.out, options.clips, options.frames or 300, options.size or (240, 320), build)
+            return 0
+        write_pool(options.out, _settings(options), build, options.workers)
         if options.picture:
             write_sheet(options.out, options.picture, options.picture_frames)
     except StreamMtlError as error:
@@ -35,13 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _settings(options: argparse.Namespace) -> PoolSettings:
-    height, width = options.size
+    height, width = options.size or (192, 256)
     try:
         return PoolSettings(
             split=options.split,
             seed=options.seed,
             clips=options.clips,
-            frames=options.frames,
+            frames=options.frames or 10,
             height=height,
             width=width,
             clips_per_room=options.clips_per_room,
@@ -56,11 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m streammtl.data.rooms", description=__doc__)
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder for the clips; a run that stopped goes on there")
-    add("--clips", type=int, default=100, help="clips in the pool (default: %(default)s)")
-    add("--split", choices=("train", "val", "test"), default="train", help="splits share no room")
+    add("--clips", type=int, default=100, help="clips in the pool, or rooms of test3d (default: %(default)s)")
+    add(
+        "--split",
+        choices=tuple(SPLIT_STARTS),
+        default="train",
+        help="splits share no room; test3d: recordings with a true mesh",
+    )
     add("--seed", type=int, default=0, help="which pool of the split, 0 to 99; pools share no room")
-    add("--size", type=_size, default=(192, 256), help="height x width (default: 192x256)")
-    add("--frames", type=int, default=10, help="frames of a clip (default: %(default)s)")
+    add("--size", type=_size, default=None, help="height x width (default: 192x256; test3d: 240x320)")
+    add("--frames", type=int, default=None, help="frames of a clip (default: 10; test3d: 300)")
     add("--clips-per-room", type=int, default=1, help="clips filmed in one room (default: %(default)s)")
     add("--kind", default=None, help="only rooms of this kind, such as kitchen")
     add("--furniture", type=Path, default=None, help="folder of furniture models; none: drawn shapes only")

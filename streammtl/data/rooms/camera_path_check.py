@@ -9,7 +9,7 @@ from streammtl.data.rooms.scene import Scene
 
 ROWS, COLUMNS = 24, 32
 NEAREST_M = 0.2  # nothing comes closer to the lens
-LEAST_MEDIAN_M = 0.5
+LEAST_MEDIAN_M = 0.6
 SAME_DEPTH = 0.07  # relative difference up to which two frames see the same thing
 # A frame is rich when so many things take up a share of it each, and none takes up most of it.
 RICH_THINGS, THING_SHARE, LARGEST_SHARE = 5, 0.01, 0.6

@@ -86,7 +86,7 @@ class RoutePlanner:
 
     def _orbit(self, knots: int, rng: np.random.Generator) -> tuple[list, list] | None:
         """Goes around one thing and keeps looking at it."""
-        thing, distance = self._thing(rng), rng.uniform(0.8, 2.2)
+        thing, distance = self._thing(rng), rng.uniform(0.9, 2.8)
         return self._around(lambda _: thing, distance, knots, rng)
 
     def _inspect(self, knots: int, rng: np.random.Generator) -> tuple[list, list] | None:
@@ -94,7 +94,7 @@ class RoutePlanner:
         first = self._thing(rng)
         things = self._things if len(self._things) else first[None]
         near = things[np.argsort(np.linalg.norm(things - first, axis=1))[: rng.integers(1, 4)]]
-        return self._around(lambda k: near[k // 2 % len(near)], rng.uniform(0.55, 1.3), knots, rng)
+        return self._around(lambda k: near[k // 2 % len(near)], rng.uniform(0.7, 1.7), knots, rng)
 
     def _around(self, thing_of, distance: float, knots: int, rng: np.random.Generator) -> tuple[list, list] | None:
         places = self._space.places
