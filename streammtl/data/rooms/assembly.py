@@ -58,11 +58,14 @@ class Assembly:
     def put(self, piece: Piece, turn: np.ndarray, offset: np.ndarray, instance: int | None = None) -> int:
         """Adds a piece, rotated [3,3] and moved [3]; returns its instance id."""
         instance = self.new_instance() if instance is None else instance
-        self._parts += self.parts_of(piece, turn, offset, instance)
+        self._parts += self._parts_of(piece, turn, offset, instance)
         return instance
 
-    def parts_of(self, piece: Piece, turn: np.ndarray, offset: np.ndarray, instance: int) -> list[Mesh]:
-        """The meshes of a piece without adding them."""
+    def apart(self, piece: Piece, turn: np.ndarray, offset: np.ndarray) -> Mesh:
+        """The mesh of a piece as an instance of its own that is not part of `mesh()`: for things that move."""
+        return merged(self._parts_of(piece, turn, offset, self.new_instance()))
+
+    def _parts_of(self, piece: Piece, turn: np.ndarray, offset: np.ndarray, instance: int) -> list[Mesh]:
         parts = [self._boxes(piece, turn, offset, instance)] if piece.centres else []
         parts += [self._patch(p.shape, p.finish, p.label, turn, offset, instance) for p in piece.patches]
         parts += [self._model(m, turn, offset, instance) for m in piece.models]

@@ -17,6 +17,7 @@ class Block:
     yaw: float
     low: float
     high: float
+    solid: bool = True  # False: kept free, as before a door
 
     def corners(self, grow: float = 0.0) -> np.ndarray:
         """f64 [4,2]."""

@@ -130,7 +130,7 @@ class Layout:
 
     def reserve(self, centre: np.ndarray, half: tuple[float, float], yaw: float, high: float = 2.0) -> None:
         """Keeps a piece of floor free, as in front of doors."""
-        self.taken.add(Block((float(centre[0]), float(centre[1])), half, yaw, 0.05, high))
+        self.taken.add(Block((float(centre[0]), float(centre[1])), half, yaw, 0.05, high, solid=False))
 
     def scatter(
         self, base: Placed, make: Callable[[np.random.Generator], Piece], count: int, only: Top | None = None

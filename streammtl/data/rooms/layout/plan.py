@@ -60,6 +60,16 @@ class Wall:
             return False
         return not any(low < b and a < high and z0 < d and c < z1 for a, b, c, d in self.taken)
 
+    def free_spans(self, z0: float, z1: float, margin: float = 0.02) -> list[tuple[float, float]]:
+        """Stretches (from, to) of at least 0.3 m that nothing has taken at this height, longest first."""
+        cuts = sorted((a, b) for a, b, c, d in self.taken if z0 < d and c < z1)
+        spans, at = [], margin
+        for a, b in cuts:
+            spans.append((at, a - margin))
+            at = max(at, b + margin)
+        spans.append((at, self.length - margin))
+        return sorted((s for s in spans if s[1] - s[0] >= 0.3), key=lambda s: s[0] - s[1])
+
 
 def outline(rng: np.random.Generator, kind: str) -> np.ndarray:
     """Corners f64 [P,2] of a floor, counter-clockwise, one corner of the bounding box at the origin."""

@@ -135,7 +135,7 @@ def fill_row(
             thing = small.any_small(rng, small.ON_SHELF)
             w, d, h = thing.size
             if x + w < right and h < space and d < depth + 0.05:
-                piece.merge(thing, (x + w / 2, max(0.0, depth - d - 0.02) * rng.uniform(0.3, 1.0), z))
+                piece.merge(thing, (x + w / 2, max(0.0, depth - d - 0.02) * float(rng.uniform(0.3, 1.0)), z))
                 x += w
             x += rng.uniform(0.02, 0.12)
             continue
