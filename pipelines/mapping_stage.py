@@ -22,6 +22,7 @@ from mapping.store.header import MapHeader, Progress, ScaleRecord
 from mapping.store.reader import open_map
 from mapping.store.writer import MapWriter
 from mapping.surface.map_mesh import map_mesh
+from pipelines.heap import give_back, share_arenas
 from pipelines.settings import Settings
 from pipelines.stages import Prediction, State, Step
 from streammtl.errors import StageError, StreamMtlError
@@ -61,6 +62,7 @@ class Mapping:
     """
 
     def __init__(self, settings: Settings, path: Path, header: MapHeader, resume: bool) -> None:
+        share_arenas()
         self._settings = settings
         self._path = Path(path)
         writer = MapWriter.resume(path, settings.store) if resume else MapWriter.create(path, header, settings.store)
@@ -256,6 +258,7 @@ class Mapping:
         self._header = self._writer.header
         self._closed, self._records = [], []
         self._committed = self._next_frame
+        give_back()
 
     def _scale_record(self) -> ScaleRecord:
         if self._scale is None:
