@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from streammtl.data.rooms.camera_path_check import FrameCheck
-from streammtl.data.rooms.camera_path_route import Route, RoutePlanner, random_style
-from streammtl.data.rooms.camera_path_settings import PathSettings
+from streammtl.data.rooms.camera_path_route import Route, RoutePlanner
+from streammtl.data.rooms.camera_path_settings import PathSettings, Style
 from streammtl.data.rooms.camera_path_space import FreeSpace
 from streammtl.data.rooms.raycasting import SceneCaster
 from streammtl.data.rooms.scene import Scene
@@ -98,7 +98,7 @@ class PathPlanner:
         Raises: GeometryError when every attempt left the room, met something, or saw too little.
         """
         K = random_intrinsics(size, self._settings, rng)
-        check = FrameCheck(self._scene, self._caster, K, size, self._settings.least_overlap)
+        check = FrameCheck(self._scene, self._caster, K, size, self._settings)
         # A dense path is a tenth as far from frame to frame as a sparse one.
         length_m = frames * (0.25 if self._settings.frame_rate is None else 0.02)
         rich = rng.random() < self._settings.rich_share
@@ -106,7 +106,7 @@ class PathPlanner:
             # An empty room has no rich views; half of the attempts show it.
             rich &= attempt < self._settings.attempts / 2
             if attempt % ATTEMPTS_PER_STYLE == 0:
-                style = random_style(rng)
+                style = self._random_style(rng)
             route = self._routes.route(style, length_m, rng)
             if route is None:
                 continue
@@ -121,6 +121,10 @@ class PathPlanner:
             f"no camera path of {frames} frames was found in {self._settings.attempts} attempts; the room leaves too "
             "little space. Use another seed, or allow more attempts."
         )
+
+    def _random_style(self, rng: np.random.Generator) -> Style:
+        styles, weights = zip(*self._settings.styles.items(), strict=True)
+        return styles[rng.choice(len(styles), p=np.array(weights) / sum(weights))]
 
     def _picked(self, walk: Walk, frames: int, rng: np.random.Generator) -> np.ndarray | None:
         """f64 [frames] times of the frames; None when the walk is too short."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from streammtl.data.rooms.camera_path_settings import PathSettings
 from streammtl.data.rooms.raycasting import SceneCaster, camera_rays
 from streammtl.data.rooms.scene import Scene
 
 ROWS, COLUMNS = 24, 32
 NEAREST_M = 0.2  # nothing comes closer to the lens
-LEAST_MEDIAN_M = 0.6
 SAME_DEPTH = 0.07  # relative difference up to which two frames see the same thing
 # A frame is rich when so many things take up a share of it each, and none takes up most of it.
 RICH_THINGS, THING_SHARE, LARGEST_SHARE = 5, 0.01, 0.6
@@ -21,9 +21,9 @@ class FrameCheck:
     """Looks at the frames of a path with a coarse camera."""
 
     def __init__(
-        self, scene: Scene, caster: SceneCaster, K: np.ndarray, size: tuple[int, int], least_overlap: float
+        self, scene: Scene, caster: SceneCaster, K: np.ndarray, size: tuple[int, int], settings: PathSettings
     ) -> None:
-        self._caster, self._K, self._size, self._least_overlap = caster, K, size, least_overlap
+        self._caster, self._K, self._size, self._settings = caster, K, size, settings
         meshes = [scene.mesh, *(part.mesh for part in scene.moving)]
         self._instance = np.concatenate([mesh.instance for mesh in meshes])
         height, width = size
@@ -39,13 +39,17 @@ class FrameCheck:
             rays = camera_rays(self._K, pose, self._pixels)
             hits = self._caster.at(float(time_s)).hits(rays)
             depth = hits.distance
-            if not np.isfinite(depth).mean() > 0.98 or depth.min() < NEAREST_M or np.median(depth) < LEAST_MEDIAN_M:
+            if (
+                not np.isfinite(depth).mean() > 0.98
+                or depth.min() < NEAREST_M
+                or np.median(depth) < self._settings.least_median_m
+            ):
                 return False
             sizes = np.unique(self._instance[hits.triangle], return_counts=True)[1] / len(depth)
             dull += sizes.max() > DULL_LARGEST_SHARE
             full += sizes.max() < LARGEST_SHARE and (sizes > THING_SHARE).sum() >= RICH_THINGS
             points = (rays[:, :3] + rays[:, 3:] * depth[:, None])[np.isfinite(depth)]
-            if before is not None and self.overlap(before, pose, depth) < self._least_overlap:
+            if before is not None and self.overlap(before, pose, depth) < self._settings.least_overlap:
                 return False
             before = points
         return dull <= DULL_SHARE * len(poses) and (not rich or full >= len(poses) / 2)

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streammtl.data.rooms.camera_path_settings import Style
 from streammtl.data.rooms.camera_path_space import FreeSpace
 from streammtl.data.rooms.scene import Scene
 
 SAMPLES_PER_LEG = 24
-# Styles of filming and how often each is chosen.
-STYLES = {"walk": 0.28, "orbit": 0.24, "inspect": 0.22, "turn": 0.16, "sweep": 0.10}
 LEG_M = (0.35, 1.3)
 
 
@@ -19,7 +18,6 @@ LEG_M = (0.35, 1.3)
 class Route:
     """A finely sampled way: where the camera is and which point it looks at."""
 
-    style: str
     positions: np.ndarray  # f64 [n,3]
     targets: np.ndarray  # f64 [n,3]
 
@@ -29,16 +27,23 @@ class RoutePlanner:
 
     def __init__(self, scene: Scene, space: FreeSpace) -> None:
         self._space, self._scene = space, scene
+        self._plans = {
+            Style.WALK: self._walk,
+            Style.ORBIT: self._orbit,
+            Style.INSPECT: self._inspect,
+            Style.TURN: self._turn,
+            Style.SWEEP: self._sweep,
+        }
         self._things = np.asarray(scene.points_of_interest, np.float64).reshape(-1, 3)
 
-    def route(self, style: str, length_m: float, rng: np.random.Generator) -> Route | None:
+    def route(self, style: Style, length_m: float, rng: np.random.Generator) -> Route | None:
         """A route about as long as asked for, or None where the dice led nowhere."""
         knots = max(3, int(np.ceil(length_m / 0.7)) + 2)
-        plan = getattr(self, f"_{style}")(knots, rng)
+        plan = self._plans[style](knots, rng)
         if plan is None:
             return None
         positions, targets = (_smooth_curve(np.array(points)) for points in plan)
-        return Route(style, positions, targets)
+        return Route(positions, targets)
 
     def _thing(self, rng: np.random.Generator) -> np.ndarray:
         """A point worth filming."""
@@ -148,10 +153,6 @@ class RoutePlanner:
                 break
             here = there
         return (positions, targets) if len(positions) >= 3 else None
-
-
-def random_style(rng: np.random.Generator) -> str:
-    return str(rng.choice(list(STYLES), p=list(STYLES.values())))
 
 
 def _direction(yaw: float, pitch: float) -> np.ndarray:

@@ -27,7 +27,7 @@ class SensorSettings(BaseModel):
     white_balance_error: float = Field(0.07, description="deviation of the logarithm of red and blue gain", ge=0)
     light_colour_left: tuple[float, float] = Field((0.2, 0.8), description="share of the light's tint that stays")
     contrast: tuple[float, float] = Field((0.9, 1.3), description="slope of the tone curve at its middle")
-    saturation: tuple[float, float] = Field((0.85, 1.45), description="1 leaves colours as they are")
+    saturation: tuple[float, float] = Field((0.85, 1.3), description="1 leaves colours as they are")
     vignetting: tuple[float, float] = Field((0.0, 0.35), description="share of light lost in the corners")
     shot_noise: tuple[float, float] = Field((2e-5, 8e-4), description="variance of noise per unit of linear light")
     read_noise: tuple[float, float] = Field((0.0005, 0.006), description="deviation of noise in the dark")
