@@ -10,6 +10,7 @@ from streammtl.crossview.windows import merge_windows, shifted_mask, sine_positi
 from streammtl.errors import ShapeError
 
 SPLITS = 2  # windows per side
+FORBIDDEN = -1e4  # added to scores; softmax makes 0 of it
 
 
 class MultiViewTransformer(nn.Module):
@@ -90,8 +91,20 @@ class WindowAttention(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
         # windows take the place of heads: 4-D inputs are what the fast kernels accept
-        attended = F.scaled_dot_product_attention(self.query(queries), self.key(keys), self.value(keys), attn_mask=mask)
-        return self.merge(attended)
+        return self.merge(attend(self.query(queries), self.key(keys), self.value(keys), mask))
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """Scaled dot-product attention; every query must be allowed some key.
+
+    In bfloat16 a CPU takes two to three times as long over the fused kernel as over plain products of this size.
+    """
+    if queries.device.type != "cpu" or queries.dtype != torch.bfloat16:
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+    scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
+    if mask is not None:
+        scores = scores + torch.where(mask, 0.0, FORBIDDEN).to(scores.dtype)
+    return torch.softmax(scores, -1) @ values
 
 
 class GatedAdapter(nn.Module):
