@@ -34,6 +34,17 @@ PROGRAMMES: dict[str, Callable[[Layout, Supply], None]] = {
 }
 # How often each kind is drawn when none is asked for, in the order of KINDS.
 SHARES = {"kitchen": 0.2, "office": 0.22, "breakroom": 0.16, "living": 0.14, "bedroom": 0.1}
+# What fills the walls that a programme leaves free.
+FILLERS = {
+    "kitchen": {"cabinet": 3.0, "things": 1.5, "chair": 1.0, "about": 3.0, "books": 0.5},
+    "breakroom": {"cabinet": 3.0, "folders": 1.5, "chair": 1.5, "about": 3.0, "sofa": 0.7, "desk": 0.7},
+    "office": {"cabinet": 2.5, "folders": 2.5, "books": 1.5, "desk": 2.0, "about": 2.5, "chair": 0.7},
+    "classroom": {"cabinet": 3.0, "books": 1.5, "things": 2.0, "about": 2.0, "desk": 0.5},
+    "corridor": {"about": 3.0, "cabinet": 0.3},
+    "living": {"cabinet": 2.0, "books": 2.0, "things": 1.0, "about": 2.5, "chair": 1.0, "desk": 0.5},
+    "bedroom": {"cabinet": 2.5, "books": 1.0, "things": 1.0, "about": 3.0, "chair": 0.7},
+    "bathroom": {"about": 2.0, "cabinet": 0.5},
+}
 PEOPLE_SHARE = 0.1
 LEAST_WALK_M2 = 0.5
 ATTEMPTS = 4
@@ -99,9 +110,11 @@ def _fill(layout: Layout, style: Style, kind: str, library: FurnitureLibrary | N
     room = str(rng.choice(["kitchen", "office", "living"])) if kind == "breakroom" else kind
     supply = Supply(rng, style, library, room)
     PROGRAMMES[kind](layout, supply)
+    zones.fill_walls(layout, supply, float(rng.uniform(0.45, 0.95)), FILLERS[kind])
     area = float(walkable(layout)[0].sum()) * CELL_M**2
     size = float(np.prod(np.ptp(layout.floor, axis=0)))
-    zones.floor_things(layout, supply, int(rng.uniform(0.15, 0.5) * size) + 1)
+    zones.floor_things(layout, supply, int(rng.uniform(0.1, 0.4) * size) + 1)
+    zones.pipes(layout, supply)
     zones.wall_things(layout, supply, int(rng.integers(5, 16)))
     if rng.random() < 0.06:
         somebody = supply.model((Label.PERSON,))

@@ -140,18 +140,22 @@ class Layout:
         tops = [only] if only else base.piece.tops
         for _ in range(count if tops else 0):
             top, piece = tops[int(self.rng.integers(len(tops)))], make(self.rng)
-            width, depth, height = piece.size
-            turn = self.rng.choice([0.0, 0.0, self.rng.normal(0, 0.3), self.rng.uniform(0, 2 * np.pi)])
-            reach = 0.5 * (abs(width * np.cos(turn)) + abs(depth * np.sin(turn)))
-            reach_y = 0.5 * (abs(width * np.sin(turn)) + abs(depth * np.cos(turn)))
-            room = np.array([top.high[0] - top.low[0] - 2 * reach, top.high[1] - top.low[1] - 2 * reach_y])
-            if height > top.clear or room.min() < 0:
-                continue
-            centre = np.array(top.low) + (reach, reach_y) + self.rng.random(2) * room
-            placed = self._on_top(base, piece, centre, top.z, turn)
-            if placed:
-                done.append(placed)
+            for _ in range(4):
+                turn = float(self.rng.choice([0.0, 0.0, self.rng.normal(0, 0.3), self.rng.uniform(0, 2 * np.pi)]))
+                placed = self._somewhere_on(base, piece, top, turn)
+                if placed:
+                    done.append(placed)
+                    break
         return done
+
+    def _somewhere_on(self, base: Placed, piece: Piece, top: Top, turn: float) -> Placed | None:
+        width, depth, height = piece.size
+        c, s = abs(np.cos(turn)), abs(np.sin(turn))
+        reach = 0.5 * np.array([width * c + depth * s, width * s + depth * c])
+        room = np.array(top.high) - np.array(top.low) - 2 * reach
+        if height > top.clear or room.min() < 0:
+            return None
+        return self._on_top(base, piece, np.array(top.low) + reach + self.rng.random(2) * room, top.z, turn)
 
     def on_top(self, base: Placed, piece: Piece, x: float, y: float, yaw: float = 0.0, top: int = 0) -> Placed | None:
         """Sets a piece on a top of another: its middle at (x, y) of the base's frame."""

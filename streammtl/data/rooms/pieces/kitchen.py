@@ -35,10 +35,10 @@ def kitchen_style(rng: np.random.Generator, style: Style) -> KitchenStyle:
     ](rng)
     front = style.wood if rng.random() < 0.3 else covering(rng, "speckle", colour, shiny=rng.random() < 0.6)
     top = [
-        covering(rng, "marble", colours.thing(rng), shiny=True),
+        covering(rng, "marble", [colours.grey, colours.white, colours.brown][int(rng.integers(3))](rng), shiny=True),
         covering(rng, "marble", colours.dark(rng), shiny=True),
         style.second_wood,
-        plain(colours.thing(rng), 0.12, 60.0),
+        plain([colours.grey, colours.white, colours.dark][int(rng.integers(3))](rng), 0.12, 60.0),
     ][int(rng.integers(4))]
     splash = covering(
         rng, "tiles", [colours.white, colours.pastel, colours.grey, colours.thing][int(rng.integers(4))](rng), True

@@ -201,8 +201,8 @@ def bag(rng: np.random.Generator) -> Piece:
     """A bag, rucksack or plastic sack."""
     w, d, h = rng.uniform(0.12, 0.2), rng.uniform(0.08, 0.14), rng.uniform(0.15, 0.26)
     piece = Piece((2 * w, 2 * d, 2.2 * h), Label.BAG)
-    cover = fabric(rng) if rng.random() < 0.7 else stuff(rng)
-    piece.add(cushion(rng.choice([0.45, 0.6]), 10), cover, at=(0, d, h), scale=(w, d, h))
+    cover = covering(rng, "cloth", (colours.dark, colours.muted, colours.vivid)[int(rng.integers(3))](rng))
+    piece.add(cushion(float(rng.choice([0.25, 0.35, 0.5])), 10), cover, at=(0, d, h), scale=(w, d, h))
     piece.add(cushion(0.4, 8), fabric(rng), at=(0, 1.9 * d, 0.6 * h), scale=(0.7 * w, 0.35 * d, 0.45 * h))
     for sx in (-1, 1):
         path = [(sx * 0.4 * w, d, 1.9 * h), (sx * 0.3 * w, d, 2.3 * h), (0.0, d, 2.4 * h)]

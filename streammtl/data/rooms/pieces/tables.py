@@ -18,7 +18,7 @@ def _top_finish(rng: np.random.Generator, style: Style) -> Finish:
         return style.wood
     if kind < 0.85:
         return covering(rng, "speckle", colours.white(rng) if rng.random() < 0.6 else colours.grey(rng))
-    return covering(rng, "marble", colours.thing(rng), shiny=True)
+    return covering(rng, "marble", colours.grey(rng) if rng.random() < 0.7 else colours.thing(rng), shiny=True)
 
 
 def _support(piece: Piece, rng: np.random.Generator, style: Style, top: Finish, thick: float) -> None:

@@ -10,6 +10,8 @@ from streammtl.data.rooms.layout.plan import Wall, inside
 from streammtl.data.rooms.piece import Piece, rotation_z
 from streammtl.data.rooms.pieces import chairs, devices, hangings, plants, small, soft, storage, tables
 from streammtl.data.rooms.supply import Supply
+from streammtl.data.rooms.textures import colours
+from streammtl.data.rooms.textures.bank import plain
 
 
 def clutter(layout: Layout, supply: Supply, base: Placed | None, choice: dict[small.Maker, float], count: int) -> None:
@@ -191,27 +193,65 @@ def wall_things(layout: Layout, supply: Supply, count: int) -> None:
 
 
 def floor_things(layout: Layout, supply: Supply, count: int) -> None:
-    """Boxes, bags, bins, plants and lamps that stand about, most of them near the walls."""
+    """Boxes in piles, bags, bins, plants and lamps that stand about, nearly all of them at the walls."""
     rng = layout.rng
     for _ in range(count):
         kind = rng.random()
-        if kind < 0.28:
+        if kind < 0.3:
             piece = supply.of(lambda r, _: storage.crate(r), (Label.BOX,), share=0.2)
         elif kind < 0.42:
-            piece = supply.of(
-                lambda r, _: plants.plant(r, float(r.uniform(0.4, 1.9))),
-                (),
-                share=0.3,
-                names=("plant", "tree", "ficus"),
-            )
+            names = ("plant", "tree", "ficus")
+            piece = supply.of(lambda r, _: plants.plant(r, float(r.uniform(0.4, 1.9))), (), share=0.3, names=names)
         elif kind < 0.5:
             piece = devices.shaded_lamp(rng, float(rng.uniform(1.3, 1.8)), float(rng.uniform(0.15, 0.25)))
         elif kind < 0.56:
             piece = chairs.stool(rng, supply.style)
         else:
             piece = supply.of(lambda r, _: small.any_small(r, small.ON_FLOOR), (Label.OTHER_PROP,), share=0.45)
-        if (not layout.against_wall(piece, tries=6) and supply.chance(0.5)) or supply.chance(0.25):
-            layout.stand_anywhere(piece)
+        placed = layout.stand_anywhere(piece) if supply.chance(0.12) else layout.against_wall(piece, tries=8)
+        if placed and piece.label == Label.BOX and supply.chance(0.6):
+            layout.scatter(placed, storage.crate, supply.count(1, 2))
+            clutter(layout, supply, placed, small.ON_SHELF, 1)
+
+
+def fill_walls(layout: Layout, supply: Supply, share: float, kinds: dict[str, float]) -> None:
+    """Goes on putting furniture along the walls until a share of their length is taken."""
+    total = sum(w.length for w in layout.walls)
+    weights = np.array(list(kinds.values()))
+    for _ in range(30):
+        if sum(b - a for w in layout.walls for a, b in w.free_spans(0.0, 0.5)) < (1 - share) * total:
+            return
+        kind = list(kinds)[int(layout.rng.choice(len(kinds), p=weights / weights.sum()))]
+        if kind == "cabinet":
+            cabinets_at_walls(layout, supply, 1)
+        elif kind in ("books", "folders", "things"):
+            shelves_at_walls(layout, supply, 1, kind)
+        elif kind == "desk":
+            desks_at_walls(layout, supply, 1)
+        elif kind == "chair":
+            layout.against_wall(one_chair(supply))
+        elif kind == "sofa":
+            layout.against_wall(supply.of(soft.sofa, (Label.SOFA,)))
+        else:
+            floor_things(layout, supply, 1)
+
+
+def pipes(layout: Layout, supply: Supply) -> None:
+    """Trunking, pipes and cables along walls."""
+    rng = layout.rng
+    for _ in range(supply.count(0, 4)):
+        wall = layout.walls[int(rng.integers(len(layout.walls)))]
+        finish = plain(colours.white(rng) if rng.random() < 0.6 else colours.dark(rng))
+        thick = float(rng.uniform(0.01, 0.06))
+        if rng.random() < 0.5:
+            low, high = sorted(rng.uniform(0.0, wall.length, 2))
+            piece = Piece((high - low, thick, thick), Label.OTHER_STRUCTURE)
+            piece.box((-(high - low) / 2, 0.0, 0.0), ((high - low) / 2, thick, thick), finish)
+            layout.at_wall(piece, wall, 0.5 * (low + high), float(rng.choice([0.1, 1.0, layout.height - 0.2])), off=0.0)
+        else:
+            piece = Piece((2 * thick, 2 * thick, layout.height - 0.01), Label.OTHER_STRUCTURE)
+            piece.pole((0, thick, 0), (0, thick, layout.height - 0.01), thick, finish)
+            layout.at_wall(piece, wall, float(rng.choice([0.1, wall.length - 0.1])), off=0.0)
 
 
 def carpet(layout: Layout, width: float, depth: float, below: Placed | None = None) -> None:
