@@ -5,8 +5,8 @@ python benchmarks/inference.py [--model cvm-lite] [--size 240x320] [--views 3] [
 
 Plain cost volumes: features of every plane sampled in one grid_sample call, as cross-view networks usually do
 ("stacked"), and plane by plane, which takes less memory ("per plane"). All three get the same features and poses in
-the same run; the largest difference between their scores is given. Times are the smallest of the repeats, since a
-busy machine only ever adds. Memory is what a part takes at its peak beyond what was there before.
+the same run, in turn; the largest difference between their scores is given. Times are the smallest of the repeats,
+since a busy machine only ever adds. Memory is what a part takes at its peak beyond what was there before.
 """
 
 from __future__ import annotations
@@ -108,10 +108,12 @@ def parts(network: Any, batch: Any, meter: Meter, compiled: bool) -> tuple[list[
     def volume(method: str) -> Any:
         return build_cost_volume(reference, sources, geometry, planes, method).scores
 
-    volumes = (
-        meter.run("cost volume", lambda: volume("auto")),
-        meter.run("cost volume, plain, stacked", lambda: stacked_volume(reference, sources, geometry, planes)),
-        meter.run("cost volume, plain, per plane", lambda: volume("per_plane")),
+    volumes = meter.run_in_turn(
+        {
+            "cost volume": lambda: volume("auto"),
+            "cost volume, plain, stacked": lambda: stacked_volume(reference, sources, geometry, planes),
+            "cost volume, plain, per plane": lambda: volume("per_plane"),
+        }
     )
     seen = cross(batch, network.encoder)
     if seen.upsampled is not None:
@@ -181,16 +183,22 @@ class Meter:
         self.rows: list[dict] = []
 
     def run(self, part: str, work: Callable[[], Any]) -> Any:
-        result = work()
-        seconds = []
+        return self.run_in_turn({part: work})[0]
+
+    def run_in_turn(self, parts: dict[str, Callable[[], Any]]) -> list[Any]:
+        """Results of several parts that take turns, so that other load on the machine meets them alike."""
+        results = [work() for work in parts.values()]
+        fastest = dict.fromkeys(parts, float("inf"))
         for _ in range(self.repeats):
-            self._wait()
-            start = time.perf_counter()
-            result = work()
-            self._wait()
-            seconds.append(time.perf_counter() - start)
-        self.rows.append({"part": part, "ms": 1e3 * min(seconds), "peak_mb": self._peak_of(work) / 1e6})
-        return result
+            for part, work in parts.items():
+                self._wait()
+                start = time.perf_counter()
+                work()
+                self._wait()
+                fastest[part] = min(fastest[part], time.perf_counter() - start)
+        for part, work in parts.items():
+            self.rows.append({"part": part, "ms": 1e3 * fastest[part], "peak_mb": self._peak_of(work) / 1e6})
+        return results
 
     def _peak_of(self, work: Callable[[], Any]) -> float:
         """Bytes that one more run takes at its peak."""
