@@ -12,6 +12,7 @@ from streammtl.crossview.cost_volume import build_cost_volume
 from streammtl.crossview.encoder_features import EncoderFeatures
 from streammtl.crossview.hypotheses import depth_hypotheses
 from streammtl.crossview.learned_upsampling import LearnedUpsampling
+from streammtl.crossview.metadata import MetadataCostVolume, view_placement
 from streammtl.crossview.multiview_transformer import MultiViewTransformer
 from streammtl.crossview.neighbours import best_neighbours
 from streammtl.crossview.settings import CrossViewSettings
@@ -67,6 +68,7 @@ class CrossViewModule(nn.Module):
         self.transformer = MultiViewTransformer(settings.channels, settings.layers)
         if settings.cost_volume:
             self.no_match = nn.Parameter(torch.zeros(settings.num_planes))
+            self.metadata = MetadataCostVolume() if settings.plane_metadata else None
         if settings.upsampling > 1 and settings.cross_view_features:
             self.upsample_features = LearnedUpsampling(settings.channels, settings.upsampling)
         if settings.upsampling > 1 and settings.cost_volume:
@@ -103,9 +105,14 @@ class CrossViewModule(nn.Module):
         self, batch: ViewBatch, features: Tensor, chosen: Tensor, chosen_valid: Tensor, hypotheses: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Scores [B,L,h,w] of the references against their chosen neighbours, and where some neighbour sees them."""
-        geometry = sweep_geometry(batch, tuple(features.shape[-2:]), chosen, chosen_valid)
+        size = tuple(features.shape[-2:])
+        geometry = sweep_geometry(batch, size, chosen, chosen_valid)
         rows = torch.arange(chosen.shape[0], device=chosen.device)[:, None]
-        built = build_cost_volume(features[:, 0], features[rows, chosen], geometry, hypotheses)
+        sweep = (features[:, 0], features[rows, chosen], geometry, hypotheses)
+        if self.metadata is None:
+            built = build_cost_volume(*sweep)
+        else:
+            built = self.metadata(*sweep, view_placement(batch, size, chosen, geometry.mask, hypotheses))
         return torch.where(built.valid, built.scores, self.no_match.view(1, -1, 1, 1)), built.valid
 
     def upsampled(self, features: Tensor, volume: Tensor) -> Tensor | None:

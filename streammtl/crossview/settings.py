@@ -24,6 +24,7 @@ class CrossViewSettings(BaseModel):
     spacing: Spacing = Field(Spacing.INVERSE, description="how planes lie between near and far")
     match_features: MatchFeatures = Field(MatchFeatures.OWN, description="what views are matched by")
     cost_volume: bool = Field(True, description="give the cost volume to the decoder")
+    plane_metadata: bool = Field(False, description="weigh views per point by angle, distance and depth, learned")
     cross_view_features: bool = Field(True, description="give the matching features to the decoder")
     single_view: SingleView = Field(SingleView.NO_MATCH, description="what a view without neighbours is compared with")
     num_neighbours: int = Field(2, description="views that each view is compared with", ge=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -56,11 +57,14 @@ class CrossViewMtl(nn.Module):
         dense = {task: DenseHead(width, task_spec(task).channels) for task in tasks if task != "depth"}
         self.heads = nn.ModuleDict(dense)
 
-    def forward(self, batch: ViewBatch) -> RawOutputs:
+    def forward(self, batch: ViewBatch, strides: Mapping[str, int] | None = None) -> RawOutputs:
+        """`strides`: tasks whose outputs are wanted at that fraction of the image size, {"semantics": 2}."""
         size = tuple(batch.images.shape[-2:])
         cross_view = None if self.cross_view is None else self.cross_view(batch, self.encoder)
         features = self.decoder(self.encoder(batch.images[:, 0]), cross_view)
         log_depth, log_scale = self.depth_head(features["depth"], cross_view)
         raw = {"depth": resized(log_depth, size)}
-        raw.update({task: resized(head(features[task]), size) for task, head in self.heads.items()})
+        for task, head in self.heads.items():
+            stride = (strides or {}).get(task, 1)
+            raw[task] = resized(head(features[task]), (size[0] // stride, size[1] // stride))
         return RawOutputs(raw, resized(log_scale, size), cross_view)

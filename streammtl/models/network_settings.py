@@ -15,6 +15,7 @@ INSIDE_CROSS_VIEW = {
     "num_planes": "num_planes",
     "match_features": "match_features",
     "cost_volume": "cost_volume",
+    "plane_metadata": "plane_metadata",
     "cross_view_features": "cross_view_features",
     "cross_view_channels": "channels",
     "cross_view_layers": "layers",

@@ -40,6 +40,9 @@ class ModelSettings(BaseModel):
         None, description="what views are matched by: own (CNN), encoder, lora, adapter"
     )
     cost_volume: bool | None = Field(None, description="give the plane-sweep cost volume to the decoder")
+    plane_metadata: bool | None = Field(
+        None, description="cost volume weighs views per point by angle, distance and depth, learned"
+    )
     cross_view_features: bool | None = Field(None, description="give the matching features to the decoder")
     cross_view_channels: int | None = Field(None, description="width of the matching features", gt=0, multiple_of=4)
     cross_view_layers: int | None = Field(None, description="self- and cross-attention layers between views", ge=0)
