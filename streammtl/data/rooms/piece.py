@@ -49,6 +49,7 @@ class Piece:
     labels: list[int] = field(default_factory=list)
     patches: list[Patch] = field(default_factory=list)
     models: list[object] = field(default_factory=list)  # furniture models, sized and turned to this frame
+    packed: object | None = None  # what packing.pack made of it
 
     def box(
         self,

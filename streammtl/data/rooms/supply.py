@@ -31,7 +31,11 @@ CARRIERS = (
 )
 FILMED = (*CARRIERS, Label.SOFA, Label.BATHTUB, Label.SINK, Label.TELEVISION)
 # Finishes that may cover a model's plain colours.
-COVERS = {Label.CHAIR: ("cloth", "wood", "leather"), Label.SOFA: ("cloth", "leather"), Label.OTHER_PROP: ("speckle", "metal")}
+COVERS = {
+    Label.CHAIR: ("cloth", "wood", "leather"),
+    Label.SOFA: ("cloth", "leather"),
+    Label.OTHER_PROP: ("speckle", "metal"),
+}
 WOODEN = ("wood", "wood", "speckle", "metal")
 MODEL_SHARE = 0.6
 
@@ -40,7 +44,12 @@ class Supply:
     """Makes things for one room. Models stop when `triangles` are used up."""
 
     def __init__(
-        self, rng: np.random.Generator, style: Style, library: FurnitureLibrary | None, room: str, triangles: int = 90_000
+        self,
+        rng: np.random.Generator,
+        style: Style,
+        library: FurnitureLibrary | None,
+        room: str,
+        triangles: int = 90_000,
     ) -> None:
         self.rng, self.style, self.library, self.room, self.left = rng, style, library, room, triangles
 

@@ -39,7 +39,7 @@ class Layout:
         self.height = height
         self.walls = walls_of(floor)
         self.taken = Occupancy()
-        self.assembly = Assembly(rng)
+        self.assembly = Assembly()
         self.focus: list[np.ndarray] = []
 
     def block(self, piece: Piece, at: np.ndarray, yaw: float) -> Block:

@@ -9,14 +9,14 @@ import numpy as np
 
 # Inner sizes in metres: width from..to, depth from..to.
 SIZES = {
-    "kitchen": ((2.6, 5.0), (2.8, 5.5)),
-    "office": ((3.0, 7.5), (3.2, 7.0)),
+    "kitchen": ((2.3, 4.4), (2.6, 5.0)),
+    "office": ((2.7, 6.5), (3.0, 6.5)),
     "bathroom": ((1.8, 3.4), (2.0, 3.8)),
     "bedroom": ((2.8, 4.8), (3.0, 5.0)),
-    "living": ((3.4, 6.5), (3.6, 6.5)),
+    "living": ((3.2, 5.8), (3.4, 6.0)),
     "classroom": ((5.5, 8.5), (5.5, 8.5)),
     "corridor": ((1.3, 2.2), (4.5, 9.0)),
-    "breakroom": ((3.6, 7.0), (4.0, 8.0)),
+    "breakroom": ((3.3, 6.0), (3.8, 7.0)),
 }
 KINDS = tuple(SIZES)
 L_SHAPED_SHARE = 0.22
@@ -85,7 +85,7 @@ def outline(rng: np.random.Generator, kind: str) -> np.ndarray:
         arm_x, arm_y = rng.uniform(1.3, 2.1, 2)
         points = np.array([[0, 0], [width, 0], [width, arm_y], [arm_x, arm_y], [arm_x, depth], [0, depth]])
     else:
-        width, depth = width * 1.2, depth * 1.2
+        width, depth = width * 1.15, depth * 1.15
         notch_x, notch_y = rng.uniform(0.25, 0.5) * width, rng.uniform(0.25, 0.5) * depth
         points = np.array(
             [

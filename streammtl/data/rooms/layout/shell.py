@@ -89,6 +89,9 @@ def build_shell(layout: Layout, style: Style, kind: str, holes: list[Hole]) -> N
     )
     split = float(rng.uniform(0.9, 1.4))
     accent = wall_finish(rng, kind) if rng.random() < 0.35 else None
+    skirting = [covering(rng, "speckle", colours.white(rng)), style.paint, style.wood][
+        int(rng.choice(3, p=(0.6, 0.1, 0.3)))
+    ]
     odd = int(rng.integers(len(layout.walls)))
     for number, wall in enumerate(layout.walls):
         piece = Piece((wall.length, 0.0, height), Label.WALL)
@@ -98,7 +101,7 @@ def build_shell(layout: Layout, style: Style, kind: str, holes: list[Hole]) -> N
             shape = _wall_shape(wall, height, mine, span)
             if shape is not None:
                 piece.add(shape, cover)
-        _skirting(piece, wall, mine, style.paint if rng.random() < 0.7 else style.wood)
+        _skirting(piece, wall, mine, skirting)
         layout.assembly.put(piece, np.eye(3), np.zeros(3))
     _levels(layout, kind)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -296,7 +297,17 @@ ON_FLOOR: dict[Maker, float] = {
 }
 
 
+VARIANTS = 64
+
+
+@lru_cache(maxsize=4096)
+def variant(make: Maker, number: int) -> Piece:
+    """One of VARIANTS things of a kind, made once: rooms share them, so it must not be changed."""
+    return make(np.random.default_rng([number, 22]))
+
+
 def any_small(rng: np.random.Generator, choice: dict[Maker, float]) -> Piece:
     """One thing out of a weighted choice."""
-    weights = np.array(list(choice.values()))
-    return list(choice)[int(rng.choice(len(weights), p=weights / weights.sum()))](rng)
+    ladder = np.cumsum(list(choice.values()))
+    make = list(choice)[int(np.searchsorted(ladder, rng.random() * ladder[-1]))]
+    return variant(make, int(rng.integers(VARIANTS)))

@@ -15,9 +15,12 @@ from streammtl.data.rooms.textures.bank import plain
 
 
 def clutter(layout: Layout, supply: Supply, base: Placed | None, choice: dict[small.Maker, float], count: int) -> None:
-    """Small things on a piece."""
-    if base is not None:
-        layout.scatter(base, lambda _: supply.small(choice), count)
+    """Small things on a piece: about `count`, and more where its tops are large. Some people keep tables tidy."""
+    if base is None:
+        return
+    area = sum((t.high[0] - t.low[0]) * (t.high[1] - t.low[1]) for t in base.piece.tops)
+    more = area * 10.0 ** layout.rng.uniform(0.3, 1.35)
+    layout.scatter(base, lambda _: supply.small(choice), min(int(0.6 * count + more), 45))
 
 
 def one_chair(supply: Supply) -> Piece:

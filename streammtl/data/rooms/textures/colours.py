@@ -52,7 +52,7 @@ def muted(rng: np.random.Generator) -> Colour:
 
 def vivid(rng: np.random.Generator) -> Colour:
     """Strong colours of plastic, print and lacquer."""
-    hue = rng.choice([0.0, 0.02, 0.08, 0.14, 0.33, 0.55, 0.6, 0.63, 0.78]) + rng.normal(0, 0.015)
+    hue = rng.choice([0.0, 0.0, 0.02, 0.08, 0.14, 0.14, 0.33, 0.4, 0.55, 0.58, 0.6, 0.63, 0.9]) + rng.normal(0, 0.015)
     return _hsv(hue, rng.uniform(0.65, 1.0), rng.uniform(0.45, 0.95))
 
 

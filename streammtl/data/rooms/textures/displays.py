@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from streammtl.data.rooms.textures.noise import cloud
-from streammtl.data.rooms.textures.prints import INK, bright, photograph, text_block
+from streammtl.data.rooms.textures.prints import INK, bright, natural, photograph, text_block
 
 
 def screen(seed: int) -> np.ndarray:
@@ -90,14 +90,14 @@ def outside(seed: int) -> np.ndarray:
     picture = np.ones((128, 128, 3)) * sky
     rows = np.linspace(0, 1, 128)[:, None]
     trees = rows > rng.uniform(0.45, 0.9) + 0.08 * cloud(60, seed, 0.8, 128)
-    picture[trees] = (np.array([0.45, 0.58, 0.35]) * rng.uniform(0.6, 1.4)).clip(0, 1)
+    picture[trees] = (np.array([0.45, 0.58, 0.35]) * rng.uniform(0.7, 1.5)).clip(0, 1)
     image = Image.fromarray(np.uint8(255 * picture.clip(0, 1)))
     draw = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(0, 4))):
         x, w, top = int(rng.integers(-20, 120)), int(rng.integers(15, 60)), int(rng.integers(30, 90))
-        wall = bright(rng, 0.5, 0.95)
+        wall = natural(rng, 0.6, 1.0)
         draw.rectangle((x, top, x + w, 128), fill=wall)
         for wy in range(top + 6, 120, 14):
             for wx in range(x + 5, x + w - 6, 12):
                 draw.rectangle((wx, wy, wx + 5, wy + 8), fill=(90, 100, 115))
-    return np.asarray(image.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2.5))))
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(rng.uniform(1.0, 4.0))))

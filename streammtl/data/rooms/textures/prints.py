@@ -19,6 +19,13 @@ def bright(rng: np.random.Generator, low: float = 0.0, high: float = 1.0) -> tup
     return tuple(int(255 * c) for c in rgb)
 
 
+def natural(rng: np.random.Generator, low: float = 0.0, high: float = 1.0) -> tuple[int, int, int]:
+    """An sRGB colour as photographs have them: mostly weak, more blue, green and brown than violet."""
+    hue = rng.choice([0.04, 0.08, 0.1, 0.25, 0.33, 0.55, 0.6]) + rng.normal(0, 0.03)
+    rgb = colorsys.hsv_to_rgb(hue % 1.0, rng.beta(1.1, 2.4), rng.uniform(low, high))
+    return tuple(int(255 * c) for c in rgb)
+
+
 def words(rng: np.random.Generator, count: int) -> str:
     """Nonsense that looks like text."""
     return " ".join("".join(rng.choice(list(LETTERS), rng.integers(2, 10))) for _ in range(count))
@@ -67,13 +74,14 @@ def photograph(seed: int) -> np.ndarray:
     """Something like a photograph: sky, ridges, blobs, shadows, blur at several scales."""
     rng = np.random.default_rng(seed)
     y = np.linspace(0, 1, 256, dtype=np.float32)[:, None, None]
-    a, b = (np.array(bright(rng, 0.2)) / 255.0 for _ in range(2))
+    palette = bright if rng.random() < 0.2 else natural
+    a, b = (np.array(palette(rng, 0.2)) / 255.0 for _ in range(2))
     picture = a * (1 - y) + b * y + np.zeros((1, 256, 1))
     for k in range(int(rng.integers(2, 7))):
         field = cloud(rng.uniform(60, 250), seed + 10 * k, rng.uniform(0.3, 1.5))
         slope = (field + rng.uniform(-4, 2) * (0.5 - y[..., 0]) - 0.6) * rng.uniform(2, 25)
         mask = 1 / (1 + np.exp(-np.clip(slope, -30, 30)))
-        tone = np.array(bright(rng, 0.05)) / 255.0 * (1 + 0.15 * cloud(20, seed + 10 * k + 1, 0.8))[..., None]
+        tone = np.array(palette(rng, 0.05)) / 255.0 * (1 + 0.15 * cloud(20, seed + 10 * k + 1, 0.8))[..., None]
         picture = picture * (1 - mask[..., None]) + tone * mask[..., None]
     return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 

@@ -13,7 +13,10 @@ def plaster(seed: int) -> np.ndarray:
     """Painted plaster: stains, roller grain, now and then trowel strokes."""
     rng = np.random.default_rng(seed)
     value = 0.93 + rng.uniform(0.004, 0.03) * cloud(160, seed, 0.6) + rng.uniform(0.002, 0.02) * cloud(6, seed + 1, 0.1)
-    return to_bytes(value * relief(cloud(rng.uniform(8, 40), seed + 2, 0.5), rng.uniform(0.0, 0.06)))
+    return to_bytes(
+        value
+        * relief(cloud(rng.uniform(8, 40), seed + 2, 0.5), rng.uniform(0.0, 0.03) if rng.random() < 0.75 else 0.07)
+    )
 
 
 def _grain(seed: int, ring_px: float) -> np.ndarray:
