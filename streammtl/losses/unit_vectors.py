@@ -1,7 +1,6 @@
 """Losses of directions. Predictions are normalised here, so raw outputs and unit vectors give the same."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from streammtl.losses.masking import known, valid_mean
@@ -13,13 +12,17 @@ EPSILON = 1e-6
 @register_loss("unit_l1")
 def unit_l1(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """Sum of |p - y| over the three channels, mean over valid pixels. Source: InvPT and SAK."""
-    difference = F.normalize(prediction, dim=1, eps=EPSILON) - known(target, valid)
+    difference = unit(prediction) - known(target, valid)
     return valid_mean(difference.abs(), valid)
 
 
 @register_loss("cosine")
 def cosine(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """Mean of 1 - cos(p, y) over valid pixels. Source: M2H."""
-    labels = F.normalize(known(target, valid), dim=1, eps=EPSILON)
-    similarity = (F.normalize(prediction, dim=1, eps=EPSILON) * labels).sum(1, keepdim=True)
+    similarity = (unit(prediction) * unit(known(target, valid))).sum(1, keepdim=True)
     return valid_mean(torch.ones_like(similarity) - similarity, valid)
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """F.normalize along dim 1, several times as fast on a CPU; a zero vector stays zero and gets a finite gradient."""
+    return vectors * vectors.square().sum(1, keepdim=True).clamp(min=EPSILON**2).rsqrt()

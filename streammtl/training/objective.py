@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -38,10 +39,26 @@ def training_objective(outputs: RawOutputs, batch: ViewBatch, settings: Objectiv
     others = {task: raw for task, raw in outputs.raw.items() if task != "depth" and task in batch.targets}
     if others:
         weights = {task: weight for task, weight in settings.tasks.items() if task in others}
-        loss = multi_task_loss(others, batch, weights)
+        loss = multi_task_loss(others, thinned_labels(batch, others), weights)
         weighted += [] if loss.total is None else [loss.total]
         terms |= {task: mean.detach() for task, mean in loss.tasks.items()}
     return Objective(torch.stack(weighted).sum() if weighted else None, terms)
+
+
+def thinned_labels(batch: ViewBatch, raw: Mapping[str, Tensor]) -> ViewBatch:
+    """The batch with every n-th label of the tasks whose outputs are n times smaller than the images.
+
+    Which of the n x n pixels of a cell is taken changes from call to call, so that none is preferred.
+    """
+    targets, valid = dict(batch.targets), dict(batch.valid)
+    for task, output in raw.items():
+        stride = batch.images.shape[-1] // output.shape[-1]
+        if stride > 1:
+            row, column = (int(torch.randint(stride, ())) for _ in range(2))
+            for labels in (targets, valid):
+                if task in labels:
+                    labels[task] = labels[task][..., row::stride, column::stride]
+    return replace(batch, targets=targets, valid=valid)
 
 
 def _depth_terms(outputs: RawOutputs, batch: ViewBatch, settings: ObjectiveSettings) -> dict[str, tuple[float, Tensor]]:

@@ -83,6 +83,10 @@ class ObjectiveSettings(BaseModel):
         {"semantics": 0.15, "normals": 0.25, "boundaries": 2.0},
         description="weights of the other tasks' own losses; a task that is not named has its registered weight",
     )
+    strides: dict[str, int] = Field(
+        {"semantics": 2},
+        description="tasks judged at every n-th pixel along rows and columns: many channels at full size are slow",
+    )
 
 
 class TrainingSettings(BaseModel):

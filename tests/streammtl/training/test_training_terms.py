@@ -15,6 +15,7 @@ from streammtl.training.freezing import freeze_stages, set_training
 from streammtl.training.learner import Learner
 from streammtl.training.matching_loss import matching_loss, plane_position
 from streammtl.training.network import build_trainee
+from streammtl.training.objective import thinned_labels
 from streammtl.training.optimiser import build_optimiser
 from streammtl.training.schedule import rate_factor
 from streammtl.training.settings import OptimiserSettings
@@ -146,3 +147,19 @@ def test_training_lowers_the_loss(tiny):
     terms = [learner.train_step(iter([batch])) for _ in range(40)]
     assert terms[-1]["depth"] < 0.6 * terms[0]["depth"]
     assert terms[-1]["semantics"] < 0.6 * terms[0]["semantics"]
+
+
+def test_labels_of_a_smaller_output_are_those_of_its_cells(pool, tiny):
+    batch = ClipSampler(ClipPool(pool), ("depth", "semantics"), training_settings(tiny).data.sampling, 0).batch(
+        0, 2, (64, 96)
+    )
+    torch.manual_seed(0)
+    seen = set()
+    for _ in range(20):
+        thin = thinned_labels(batch, {"semantics": torch.zeros(2, 40, 32, 48)}).targets
+        assert torch.equal(thin["depth"], batch.targets["depth"])
+        cells = batch.targets["semantics"][:, 0, 0].unfold(1, 2, 2).unfold(2, 2, 2).flatten(-2)  # [B,32,48,4]
+        taken = [k for k in range(4) if torch.equal(thin["semantics"][:, 0, 0], cells[..., k])]
+        assert taken
+        seen |= set(taken)
+    assert seen == {0, 1, 2, 3}
