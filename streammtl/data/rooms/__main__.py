@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from streammtl.data.rooms.build import build_room
+from streammtl.data.rooms.furniture.library import FurnitureLibrary
 from streammtl.data.rooms.render_picture import write_sheet
 from streammtl.data.rooms.render_pool import SPLIT_STARTS, PoolSettings, write_pool
 from streammtl.data.rooms.render_recording import write_test_rooms
@@ -24,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     options = _parser().parse_args(arguments)
     try:
-        build = functools.partial(build_room, furniture=options.furniture, kind=options.kind)
+        furniture = FurnitureLibrary(options.furniture, options.only_cc0) if options.furniture else None
+        build = functools.partial(build_room, furniture=furniture, kind=options.kind)
         if options.split == "test3d":
             write_test_rooms(options.out, options.clips, options.frames or 300, options.size or (240, 320), build)
             return 0
@@ -49,6 +51,7 @@ def _settings(options: argparse.Namespace) -> PoolSettings:
             width=width,
             clips_per_room=options.clips_per_room,
             furniture=str(options.furniture) if options.furniture else None,
+            only_cc0=options.only_cc0,
             render={name: name in options.keep for name in EXTRAS},
         )
     except ValidationError as error:
@@ -72,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--clips-per-room", type=int, default=1, help="clips filmed in one room (default: %(default)s)")
     add("--kind", default=None, help="only rooms of this kind, such as kitchen")
     add("--furniture", type=Path, default=None, help="folder of furniture models; none: drawn shapes only")
+    add("--only-cc0", action="store_true", help="use only models that ask for no credit")
     add("--workers", type=int, default=1, help="processes (default: %(default)s)")
     add("--keep", nargs="*", choices=EXTRAS, default=[], help="more truth to keep in every clip")
     add("--picture", type=Path, default=None, help="also write a sheet of random frames with their truth")

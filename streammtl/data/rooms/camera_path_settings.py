@@ -34,7 +34,7 @@ class PathSettings(BaseModel):
     turn_deg: tuple[float, float] = Field((4.0, 25.0), description="turn to the next frame; what comes first counts")
     speed_m_s: tuple[float, float] = Field((0.25, 0.9), description="speed of the camera")
     turn_rate_deg_s: tuple[float, float] = Field((20.0, 70.0), description="fastest turning (degrees per second)")
-    burst_share: float = Field(0.15, description="share of clips filmed two to three times as fast", ge=0, le=1)
+    burst_share: float = Field(0.12, description="share of clips filmed two to three times as fast", ge=0, le=1)
     shake_deg: tuple[float, float] = Field((0.2, 1.2), description="trembling of the hand (degrees)")
     shake_m: tuple[float, float] = Field((0.002, 0.01), description="trembling of the hand (m)")
     least_overlap: float = Field(0.45, description="share of a frame that the next one must see, too", ge=0, lt=1)

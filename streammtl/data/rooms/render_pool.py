@@ -19,7 +19,7 @@ from streammtl.data.rooms.camera_path_settings import PathSettings
 from streammtl.data.rooms.render import Renderer
 from streammtl.data.rooms.render_settings import RenderSettings
 from streammtl.data.rooms.scene import Scene
-from streammtl.errors import ConfigError, GeometryError
+from streammtl.errors import ConfigError, DataError, GeometryError
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class PoolSettings(BaseModel):
     width: int = Field(256, description="pixels", ge=16)
     clips_per_room: int = Field(1, description="clips filmed in one room", ge=1)
     furniture: str | None = Field(None, description="folder of furniture models; None: drawn shapes only")
+    only_cc0: bool = Field(False, description="leave out models that ask for credit")
     path: PathSettings = PathSettings()
     render: RenderSettings = RenderSettings()
 
@@ -65,7 +66,10 @@ def clip_path(folder: Path, clip: int) -> Path:
 
 
 def write_room(folder: Path, room: int, settings: PoolSettings, build: RoomBuilder) -> RoomReport:
-    """Writes those clips of one room that are not there yet. A room that fails is reported, not raised."""
+    """Writes those clips of one room that are not there yet. A room that fails is reported, not raised.
+
+    Raises: ConfigError and DataError of the builder, which say that no room can be built.
+    """
     first = room * settings.clips_per_room
     clips = range(first, min(first + settings.clips_per_room, settings.clips))
     missing = [clip for clip in clips if not clip_path(folder, clip).exists()]
@@ -83,6 +87,8 @@ def write_room(folder: Path, room: int, settings: PoolSettings, build: RoomBuild
             written += 1
     except GeometryError as error:
         return RoomReport(room, written, str(error))
+    except (ConfigError, DataError):  # every other room would fail, too
+        raise
     except (ValueError, IndexError, ArithmeticError, RuntimeError) as error:
         # One odd room among thousands must not end the night's work; its seed is told, so that it can be looked at.
         log.warning("room of seed %d failed", seed, exc_info=True)
@@ -123,12 +129,15 @@ def write_pool(folder: Path, settings: PoolSettings, build: RoomBuilder, workers
 def _settle(folder: Path, settings: PoolSettings) -> None:
     """Leaves the settings beside the clips; a pool may grow, but not change."""
     note = folder / "pool.json"
-    wanted = settings.model_dump(mode="json")
-    if note.exists():
-        found = json.loads(note.read_text())
-        if {**found, "clips": 0} != {**json.loads(json.dumps(wanted)), "clips": 0}:
-            raise ConfigError(f"{folder} holds a pool of other settings (see {note.name}); choose another folder.")
+    wanted = json.loads(settings.model_dump_json())
+    if note.exists() and _content(json.loads(note.read_text())) != _content(wanted):
+        raise ConfigError(f"{folder} holds a pool of other settings (see {note.name}); choose another folder.")
     note.write_text(json.dumps(wanted, indent=1) + "\n")
+
+
+def _content(note: dict) -> dict:
+    """What makes clips of one number alike: not how many there are, nor where the furniture lies."""
+    return {**note, "clips": None, "furniture": note.get("furniture") is not None}
 
 
 def _reports(

@@ -34,7 +34,7 @@ class SensorSettings(BaseModel):
     noise_grain: tuple[float, float] = Field((0.0, 0.8), description="deviation (px) of the blur that coarsens noise")
     softness_px: tuple[float, float] = Field((0.2, 0.75), description="deviation of the lens blur at 256 pixels width")
     sharpening: tuple[float, float] = Field((0.0, 0.5), description="strength of the unsharp mask")
-    shutter_s: tuple[float, float] = Field((0.002, 0.03), description="exposure time that motion blur comes from")
+    shutter_s: tuple[float, float] = Field((0.001, 0.02), description="exposure time that motion blur comes from")
     jpeg_quality: tuple[int, int] = Field((70, 97), description="quality of the JPEG round trip")
     jpeg_share: float = Field(0.8, description="share of clips that went through JPEG", ge=0, le=1)
 

@@ -6,6 +6,7 @@ import torch
 
 from streammtl.data.clip import load_clip
 from streammtl.data.rooms import camera_path_settings
+from streammtl.data.rooms.__main__ import main
 from streammtl.data.rooms.camera_path import PathPlanner
 from streammtl.data.rooms.camera_path_settings import PathSettings
 from streammtl.data.rooms.camera_path_space import inside_outline
@@ -129,3 +130,23 @@ def test_the_sheet_shows_frames_with_their_truth(room, tmp_path):
     assert row.shape == (SIZE[0] + 2, 5 * (SIZE[1] + 2), 3)
     with pytest.raises(DataError, match="no clip"):
         write_sheet(tmp_path / "nowhere", tmp_path / "x.png", frames=1)
+
+
+def test_the_command_renders_a_pool_and_its_sheet(tmp_path):
+    options = [
+        "--out",
+        str(tmp_path / "pool"),
+        "--clips",
+        "2",
+        "--frames",
+        "2",
+        "--size",
+        "48x64",
+        "--kind",
+        "corridor",
+    ]
+    assert main([*options, "--picture", str(tmp_path / "sheet.png"), "--keep", "flow"]) == 0
+    assert load_clip(clip_path(tmp_path / "pool", 1)).flow.shape == (2, *SIZE, 2)
+    assert (tmp_path / "sheet.png").exists()
+    assert main([*options, "--split", "val"]) == 2
+    assert main(["--out", str(tmp_path / "other"), "--kind", "cathedral"]) == 2
