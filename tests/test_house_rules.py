@@ -16,7 +16,7 @@ MAY_IMPORT = {
 CONFINED = {
     "pycolmap": ("mapping/slam/colmap",),
     "zarr": ("mapping/store/",),
-    "ray": ("pipelines/actors.py",),
+    "ray": ("pipelines/actors.py", "pipelines/ray_training.py"),
     "open3d": ("mapping/surface/", "mapping/evaluation/", "streammtl/data/rooms/raycasting.py"),
 }
 PERCEPTION_MAY_USE = {"torch", "timm", "numpy", "pydantic", "safetensors", "torchvision"}
