@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from streammtl.data.rooms.shading_surfaces import Surfaces, _dot
+from streammtl.data.rooms.shading_surfaces import Surfaces
+from streammtl.data.rooms.shading_vectors import dot
 
 # A box as wide as the pattern of samples, centred on a point.
 TAPS = ((-2, 0.5), (-1, 1.0), (0, 1.0), (1, 1.0), (2, 0.5))
@@ -70,6 +71,6 @@ class LightGrid:
 
 def _likeness(at: torch.Tensor, other: torch.Tensor, tolerance: torch.Tensor) -> torch.Tensor:
     """0..1: how much two places [>=6,...] (normal, point) belong to one smooth surface; `other` says if it was hit."""
-    aligned = _dot(at[:3], other[:3]).clamp_min_(0.0).pow_(NORMAL_POWER)
-    off_plane = _dot(at[:3], other[3:6] - at[3:6]) / tolerance
+    aligned = dot(at[:3], other[:3]).clamp_min_(0.0).pow_(NORMAL_POWER)
+    off_plane = dot(at[:3], other[3:6] - at[3:6]) / tolerance
     return aligned.mul_(other[6]).mul_(torch.exp_(-(off_plane * off_plane)))

@@ -14,7 +14,8 @@ import torch
 from streammtl.data.rooms.raycasting import InstantCaster
 from streammtl.data.rooms.render_settings import LightingSettings
 from streammtl.data.rooms.scene import Scene
-from streammtl.data.rooms.shading_surfaces import Surfaces, _dot, _norm
+from streammtl.data.rooms.shading_surfaces import Surfaces
+from streammtl.data.rooms.shading_vectors import dot, unit
 
 PATTERN = 4
 # Order of the samples within the pattern: any 2 x 2 points hold samples that are far apart (Bayer matrix).
@@ -86,11 +87,11 @@ class LightSampler:
         result = []
         for centre, axis, power in zip(self._centres.t(), self._axes.t(), self._powers.t(), strict=True):
             toward = centre[:, None] - at.point
-            square = _dot(toward, toward).clamp_min_(NEAREST_M**2)
+            square = dot(toward, toward).clamp_min_(NEAREST_M**2)
             inverse = square.rsqrt()
-            facing = (_dot(toward, at.shading_normal) * inverse).clamp_min_(0.05)
+            facing = (dot(toward, at.shading_normal) * inverse).clamp_min_(0.05)
             if axis.any():
-                facing = facing * (-_dot(toward, axis[:, None]) * inverse).clamp_min_(0.02)
+                facing = facing * (-dot(toward, axis[:, None]) * inverse).clamp_min_(0.02)
             result.append(facing / square * power.mean())
         return torch.stack(result)
 
@@ -106,20 +107,19 @@ class LightSampler:
         """Light f32 [3,n] that arrives along `ray` f32 [6,n] (origin, way to the lamp) where nothing blocks it, times
         `weight`; and the share f32 [n] of it that a highlight adds."""
         toward = ray[3:]
-        square = _dot(toward, toward).clamp_min_(NEAREST_M**2)
+        square = dot(toward, toward).clamp_min_(NEAREST_M**2)
         inverse = square.rsqrt()
         axis = self._axes.index_select(1, light)
-        emitted = torch.where((axis != 0).any(0), (-_dot(toward, axis) * inverse).clamp_min_(0.0), 1.0)
-        strength = (_dot(toward, at.shading_normal) * inverse).clamp_min_(0.0) * emitted / square * weight
-        strength *= (_dot(toward, at.face_normal) > 0) & at.hit
+        emitted = torch.where((axis != 0).any(0), (-dot(toward, axis) * inverse).clamp_min_(0.0), 1.0)
+        strength = (dot(toward, at.shading_normal) * inverse).clamp_min_(0.0) * emitted / square * weight
+        strength *= (dot(toward, at.face_normal) > 0) & at.hit
         asked = (strength > 0).nonzero().squeeze(1)
         rays = ray[:, asked]
         rays[3:] *= SHORT
         strength[asked] *= torch.from_numpy(~caster.blocked(rays.t().contiguous().numpy()))
-        half = toward * inverse + at.to_camera
-        half = half / _norm(half).clamp_min_(1e-6)
-        aligned = _dot(half, at.shading_normal).clamp_min_(1e-3) ** at.gloss
-        rim = (1.0 - _dot(half, at.to_camera).clamp_(0.0, 1.0)) ** 5
+        half = unit(toward * inverse + at.to_camera)
+        aligned = dot(half, at.shading_normal).clamp_min_(1e-3) ** at.gloss
+        rim = (1.0 - dot(half, at.to_camera).clamp_(0.0, 1.0)) ** 5
         mirrored = at.specular + at.specular.sqrt() * (1.0 - at.specular) * rim
         return self._powers.index_select(1, light) * strength, mirrored * aligned * (at.gloss + 2.0) / 8.0
 
@@ -138,8 +138,7 @@ class LightSampler:
             z = 1.0 - 2.0 * height
             radius = (1.0 - z * z).clamp_min_(0.0).sqrt_()
             sphere = torch.stack([radius * turn.cos(), radius * turn.sin(), z])
-            direction = sphere * 0.999 + at.shading_normal
-            direction = direction / _norm(direction).clamp_min_(1e-6) * reach
+            direction = unit(sphere * 0.999 + at.shading_normal) * reach
             blocked = caster.blocked(torch.cat([origin, direction]).t().contiguous().numpy())
             open_share += torch.from_numpy(~blocked)
         up = 0.85 + 0.15 * at.shading_normal[2]

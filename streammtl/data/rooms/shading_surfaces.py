@@ -10,6 +10,7 @@ import torch
 from streammtl.data.rooms.raycasting import Hits, part_pose
 from streammtl.data.rooms.scene import Mesh, Scene
 from streammtl.data.rooms.shading_textures import LEVELS, TextureAtlas, linear_of_srgb
+from streammtl.data.rooms.shading_vectors import dot, length, unit
 
 # Rows of the table, one column per triangle.
 UV, NORMALS, FACE, COLOUR = slice(0, 6), slice(6, 15), slice(15, 18), slice(18, 21)
@@ -69,13 +70,13 @@ class SurfaceTable:
         shading = row[6:9] * first + row[9:12] * second + row[12:15] * third
         face = row[FACE]
         self._turn_parts(triangle, time_s, face, shading)
-        length = _norm(ray[3:])
-        to_camera = -ray[3:] / length
-        facing = _dot(face, to_camera)
+        ray_length = length(ray[3:])
+        to_camera = -ray[3:] / ray_length
+        facing = dot(face, to_camera)
         face = face * torch.where(facing < 0, -1.0, 1.0)
-        shading = _towards(shading / _norm(shading).clamp_min_(1e-6), face)
+        shading = _towards(unit(shading), face)
         cosine = facing.abs_().clamp_min_(0.08)
-        texels_wide = distance * length * pixel_angle * row[TEXELS_PER_M] / cosine.sqrt()
+        texels_wide = distance * ray_length * pixel_angle * row[TEXELS_PER_M] / cosine.sqrt()
         colour = self.atlas.look_up(row[TEXTURE].to(torch.int64), u, v, texels_wide)
         return Surfaces(
             hit=hit,
@@ -123,16 +124,8 @@ def _rows(mesh: Mesh, scene: Scene, texture_of_material: np.ndarray, atlas: Text
     return rows
 
 
-def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    return torch.addcmul(torch.addcmul(a[0] * b[0], a[1], b[1]), a[2], b[2])
-
-
-def _norm(a: torch.Tensor) -> torch.Tensor:
-    return _dot(a, a).sqrt_()
-
-
 def _towards(normal: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
     """Shading normals on the side of the face normal; those that lean over the horizon give way to it."""
-    facing = _dot(normal, face)
+    facing = dot(normal, face)
     normal = normal * torch.where(facing < 0, -1.0, 1.0)
     return torch.where(facing.abs() < 0.1, face, normal)
