@@ -62,6 +62,7 @@ class ViewBatch:
     far_m: Tensor  # f32 [B]
     targets: dict[str, Tensor] = field(default_factory=dict)  # task -> [B,V,C,H,W]
     valid: dict[str, Tensor] = field(default_factory=dict)  # task -> bool [B,V,1,H,W]
+    next_images: Tensor | None = None  # f32 [B,V,3,H,W] each view's next frame, for tasks about motion
 
 
 @dataclass

@@ -32,6 +32,7 @@ def crop_views(batch: ViewBatch, top: int, left: int, size: tuple[int, int]) -> 
     return replace(
         batch,
         images=F.pad(batch.images, edges),
+        next_images=None if batch.next_images is None else F.pad(batch.next_images, edges),
         K=K,
         targets={name: _cut(name, target, edges) for name, target in batch.targets.items()},
         valid={name: F.pad(mask, edges, value=False) for name, mask in valid.items()},

@@ -22,6 +22,7 @@ def flip_views(batch: ViewBatch) -> ViewBatch:
     return replace(
         batch,
         images=batch.images.flip(-1),
+        next_images=None if batch.next_images is None else batch.next_images.flip(-1),
         K=K,
         T_world_cam=mirror @ batch.T_world_cam @ mirror,
         targets={name: _flipped(name, target) for name, target in batch.targets.items()},

@@ -21,7 +21,8 @@ class JitterRange:
 def jitter_views(batch: ViewBatch, ranges: JitterRange, generator: torch.Generator) -> ViewBatch:
     """Brightness, gain (before or after the next two), saturation and hue, drawn for every view on its own.
 
-    Neighbours in a video differ in exposure and white balance; matching has to bear it. Geometry is untouched.
+    Neighbours in a video differ in exposure and white balance; matching has to bear it. Geometry is untouched. A view's
+    next frame changes as the view does.
     """
     shape = (*batch.images.shape[:2], 1, 1)
 
@@ -34,11 +35,16 @@ def jitter_views(batch: ViewBatch, ranges: JitterRange, generator: torch.Generat
     gain, saturation = draw(*ranges.gain, 1.0), draw(*ranges.saturation, 1.0)
     turn = draw(-ranges.hue_deg, ranges.hue_deg, 0.0) / 360
     first = (torch.rand(shape, generator=generator) < 0.5).to(batch.images.device)
-    images = (batch.images + added[:, :, None]).clamp(0, 1)
-    images = (images * torch.where(first, gain, 1)[:, :, None]).clamp(0, 1)
-    hue, satu, value = rgb_to_hsv(images)
-    images = hsv_to_rgb((hue + turn) % 1, (satu * saturation).clamp(0, 1), value)
-    return replace(batch, images=(images * torch.where(first, 1, gain)[:, :, None]).clamp(0, 1))
+
+    def changed(images: Tensor) -> Tensor:
+        images = (images + added[:, :, None]).clamp(0, 1)
+        images = (images * torch.where(first, gain, 1)[:, :, None]).clamp(0, 1)
+        hue, satu, value = rgb_to_hsv(images)
+        images = hsv_to_rgb((hue + turn) % 1, (satu * saturation).clamp(0, 1), value)
+        return (images * torch.where(first, 1, gain)[:, :, None]).clamp(0, 1)
+
+    following = None if batch.next_images is None else changed(batch.next_images)
+    return replace(batch, images=changed(batch.images), next_images=following)
 
 
 def rgb_to_hsv(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:

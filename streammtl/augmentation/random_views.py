@@ -93,6 +93,7 @@ def _samples(batch: ViewBatch) -> list[ViewBatch]:
             *(getattr(batch, name)[i : i + 1] for name in _TENSORS),
             targets=only(i, batch.targets),
             valid=only(i, batch.valid),
+            next_images=None if batch.next_images is None else batch.next_images[i : i + 1],
         )
         for i in range(batch.images.shape[0])
     ]
@@ -107,6 +108,7 @@ def _joined(samples: list[ViewBatch]) -> ViewBatch:
         **{name: torch.cat([getattr(sample, name) for sample in samples]) for name in _TENSORS},
         targets={name: torch.cat([s.targets[name] for s in samples]) for name in samples[0].targets},
         valid={name: torch.cat([s.valid.get(name, everywhere) for s in samples]) for name in masked},
+        next_images=None if samples[0].next_images is None else torch.cat([s.next_images for s in samples]),
     )
 
 

@@ -25,14 +25,20 @@ def scale_views(batch: ViewBatch, factor: float) -> ViewBatch:
     if not factor > 0:
         raise ConfigError(f"scale factor is {factor}; it must be greater than 0.")
     size = max(1, round(height * factor)), max(1, round(width * factor))
-    images = F.interpolate(batch.images.flatten(0, 1), size, mode="bilinear", align_corners=False, antialias=factor < 1)
     return replace(
         batch,
-        images=images.clamp(0, 1).unflatten(0, batch.images.shape[:2]),
+        images=_resized_images(batch.images, size),
+        next_images=None if batch.next_images is None else _resized_images(batch.next_images, size),
         K=resize_intrinsics(batch.K, (height, width), size),
         targets={name: _resized_labels(name, batch, size) for name in batch.targets},
         valid={name: _nearest(mask, size) for name, mask in batch.valid.items()},
     )
+
+
+def _resized_images(images: Tensor, size: tuple[int, int]) -> Tensor:
+    smaller = size[0] < images.shape[-2]
+    resized = F.interpolate(images.flatten(0, 1), size, mode="bilinear", align_corners=False, antialias=smaller)
+    return resized.clamp(0, 1).unflatten(0, images.shape[:2])
 
 
 def _resized_labels(name: str, batch: ViewBatch, size: tuple[int, int]) -> Tensor:

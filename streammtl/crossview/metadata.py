@@ -57,7 +57,9 @@ def _scores_of_views(
     return scores * reference.shape[1] ** -0.5, visible
 
 
-def view_placement(batch: ViewBatch, size: tuple[int, int], views: Tensor, valid: Tensor, hypotheses: Tensor) -> Tensor:
+def view_placement(
+    batch: ViewBatch, size: tuple[int, int], views: Tensor, valid: Tensor, hypotheses: Tensor, reference: int = 0
+) -> Tensor:
     """How each view is placed towards each point of a sweep: [B,S,L,h,w,5] f32 of
 
     the angle between the rays of both views (radians), log of the depth in the source view by that in the reference,
@@ -66,9 +68,10 @@ def view_placement(batch: ViewBatch, size: tuple[int, int], views: Tensor, valid
     Shapes: views i64 [B,S] which views are the sources, valid bool [B,S]; hypotheses [B,L]. Zeros where not valid.
     """
     rows = torch.arange(views.shape[0], device=views.device)[:, None]
-    poses = torch.where(valid[..., None, None], batch.T_world_cam[rows, views], batch.T_world_cam[:, :1])
-    T_reference_source = relative_pose(batch.T_world_cam[:, :1], poses)
-    K = resize_intrinsics(batch.K[:, 0].double(), tuple(batch.images.shape[-2:]), size)
+    T_world_reference = batch.T_world_cam[:, reference, None]
+    poses = torch.where(valid[..., None, None], batch.T_world_cam[rows, views], T_world_reference)
+    T_reference_source = relative_pose(T_world_reference, poses)
+    K = resize_intrinsics(batch.K[:, reference].double(), tuple(batch.images.shape[-2:]), size)
     rays = torch.linalg.inv(K) @ pixel_grid(*size, device=K.device, dtype=torch.float64)  # [B,3,hw]
     depths = hypotheses[:, None, :, None].float()  # [B,1,L,1]
     rays, centre = rays.float(), T_reference_source[..., :3, 3].float()  # [B,3,hw], [B,S,3]

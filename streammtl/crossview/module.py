@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -74,22 +74,26 @@ class CrossViewModule(nn.Module):
         if settings.upsampling > 1 and settings.cost_volume:
             self.upsample_volume = LearnedUpsampling(settings.num_planes, settings.upsampling)
 
-    def forward(self, batch: ViewBatch, encoder: Encoder | None = None) -> CrossView:
-        """`encoder` must be given where match features are read from it."""
-        features, chosen, chosen_valid = self.view_features(batch, encoder)
+    def forward(self, batch: ViewBatch, encoder: Encoder | None = None, every_view: bool = False) -> CrossView:
+        """`encoder` must be given where match features are read from it.
+
+        `every_view`: each view of a sample is a reference in turn, as for a loss on all views: all shapes then have
+        B·V samples, views running faster.
+        """
+        batch = with_known_cameras(batch)
+        features, neighbours, valid = self.view_features(batch, encoder)
         hypotheses = depth_hypotheses(batch.near_m, batch.far_m, self.settings.num_planes, str(self.settings.spacing))
-        reference = features[:, 0]
-        if self.settings.cost_volume:
-            volume, valid = self.volume(batch, features, chosen, chosen_valid, hypotheses)
-            entropy = normalised_entropy(volume)
-        else:
-            volume, entropy = reference[:, :0], torch.ones_like(reference[:, :1])
-            valid = volume.bool()
+        references = range(batch.view_mask.shape[1]) if every_view else range(1)
+        swept = [self.volume(batch, features, neighbours, valid, hypotheses, view) for view in references]
+        volume, seen = (samples_of_views(maps) for maps in zip(*swept, strict=True))
+        reference = features[:, : len(references)].flatten(0, 1)
+        entropy = normalised_entropy(volume) if self.settings.cost_volume else torch.ones_like(reference[:, :1])
         given = reference if self.settings.cross_view_features else reference[:, :0]
-        return CrossView(given, volume, hypotheses, valid, entropy, self.upsampled(given, volume))
+        planes = hypotheses.repeat_interleave(len(references), 0)
+        return CrossView(given, volume, planes, seen, entropy, self.upsampled(given, volume))
 
     def view_features(self, batch: ViewBatch, encoder: Encoder | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Matching features [B,V,C,h,w] of all views; neighbours of the references [B,k] and their validity [B,k]."""
+        """Matching features [B,V,C,h,w] of all views; their neighbours [B,V,k] and which of those are valid [B,V,k]."""
         mask = batch.view_mask
         images = torch.where(mask[..., None, None, None], batch.images, 0.0).flatten(0, 1)
         given = (images,) if isinstance(self.encoder, SpatialEncoder) else (encoder, images)
@@ -99,20 +103,25 @@ class CrossViewModule(nn.Module):
         if self.settings.single_view is SingleView.DUPLICATE:
             neighbours, valid = itself_for_lonely_views(neighbours, valid)
         features = self.transformer(features.unflatten(0, mask.shape), neighbours, valid)
-        return features, neighbours[:, 0], valid[:, 0]
+        return features, neighbours, valid
 
     def volume(
-        self, batch: ViewBatch, features: Tensor, chosen: Tensor, chosen_valid: Tensor, hypotheses: Tensor
+        self, batch: ViewBatch, features: Tensor, neighbours: Tensor, valid: Tensor, hypotheses: Tensor, view: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """Scores [B,L,h,w] of the references against their chosen neighbours, and where some neighbour sees them."""
+        """Scores [B,L,h,w] of a view of every sample against its neighbours, and where some neighbour sees them; L = 0
+        without a cost volume."""
+        if not self.settings.cost_volume:
+            empty = features[:, view, :0]
+            return empty, empty.bool()
         size = tuple(features.shape[-2:])
-        geometry = sweep_geometry(batch, size, chosen, chosen_valid)
+        chosen = neighbours[:, view]
+        geometry = sweep_geometry(batch, size, chosen, valid[:, view], view)
         rows = torch.arange(chosen.shape[0], device=chosen.device)[:, None]
-        sweep = (features[:, 0], features[rows, chosen], geometry, hypotheses)
+        sweep = (features[:, view], features[rows, chosen], geometry, hypotheses)
         if self.metadata is None:
             built = build_cost_volume(*sweep)
         else:
-            built = self.metadata(*sweep, view_placement(batch, size, chosen, geometry.mask, hypotheses))
+            built = self.metadata(*sweep, view_placement(batch, size, chosen, geometry.mask, hypotheses, view))
         return torch.where(built.valid, built.scores, self.no_match.view(1, -1, 1, 1)), built.valid
 
     def upsampled(self, features: Tensor, volume: Tensor) -> Tensor | None:
@@ -125,6 +134,21 @@ class CrossViewModule(nn.Module):
         if self.settings.cost_volume:
             maps.append(self.upsample_volume(volume))
         return torch.cat(maps, 1)
+
+
+def samples_of_views(maps: tuple[Tensor, ...]) -> Tensor:
+    """Maps [B,...] of V views as [B·V,...], views running faster."""
+    return maps[0] if len(maps) == 1 else torch.stack(maps, 1).flatten(0, 1)
+
+
+def with_known_cameras(batch: ViewBatch) -> ViewBatch:
+    """The batch with view 0's camera for views that are not there, whose own may be anything."""
+    there = batch.view_mask[..., None, None]
+    return replace(
+        batch,
+        K=torch.where(there, batch.K, batch.K[:, :1]),
+        T_world_cam=torch.where(there, batch.T_world_cam, batch.T_world_cam[:, :1]),
+    )
 
 
 def itself_for_lonely_views(neighbours: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

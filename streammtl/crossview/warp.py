@@ -81,13 +81,18 @@ class SweepGeometry:
 
 
 def sweep_geometry(
-    batch: ViewBatch, size: tuple[int, int], views: Tensor | None = None, valid: Tensor | None = None
+    batch: ViewBatch,
+    size: tuple[int, int],
+    views: Tensor | None = None,
+    valid: Tensor | None = None,
+    reference: int = 0,
 ) -> SweepGeometry:
-    """Geometry between view 0 of a batch and its neighbours, on a feature grid of `size` (height, width).
+    """Geometry between one view of a batch and its neighbours, on a feature grid of `size` (height, width).
 
     views: i64 [B,S] which views are the sources, None for all but the first; valid: bool [B,S] further limits them.
-    Each view is projected with its own K. Padded views may hold anything, NaN included.
+    Each view is projected with its own K. Padded views may hold anything, NaN included, unless they are the reference.
     """
+    own = slice(reference, reference + 1)
     if views is None:
         count = batch.images.shape[1]
         views = torch.arange(1, count, device=batch.K.device).expand(batch.images.shape[0], count - 1)
@@ -95,10 +100,10 @@ def sweep_geometry(
     K = resize_intrinsics(batch.K.double(), tuple(batch.images.shape[-2:]), size)
     mask = batch.view_mask[rows, views]
     mask = mask if valid is None else mask & valid
-    K_source = torch.where(mask[..., None, None], K[rows, views], K[:, :1])
-    T_world_source = torch.where(mask[..., None, None], batch.T_world_cam[rows, views], batch.T_world_cam[:, :1])
-    T_source_reference = relative_pose(T_world_source, batch.T_world_cam[:, :1])
-    rays = torch.linalg.inv(K[:, :1]) @ pixel_grid(*size, device=K.device, dtype=torch.float64)
+    K_source = torch.where(mask[..., None, None], K[rows, views], K[:, own])
+    T_world_source = torch.where(mask[..., None, None], batch.T_world_cam[rows, views], batch.T_world_cam[:, own])
+    T_source_reference = relative_pose(T_world_source, batch.T_world_cam[:, own])
+    rays = torch.linalg.inv(K[:, own]) @ pixel_grid(*size, device=K.device, dtype=torch.float64)
     direction = (K_source @ T_source_reference[..., :3, :3]) @ rays
     offset = (K_source @ T_source_reference[..., :3, 3:]).squeeze(-1)
     return SweepGeometry(direction.float(), offset.float(), mask, *size)

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from streammtl.crossview.module import CrossView, CrossViewModule
+from streammtl.decoders.frame_motion import FrameMotion, MotionHead
 from streammtl.decoders.heads import DenseHead, LinearDepthHead, PlaneDepthHead
 from streammtl.decoders.level_decoder import LevelDecoder
 from streammtl.decoders.pyramid_decoder import PyramidDecoder, has_pyramid_strides, resized
-from streammtl.encoders.pyramid import Encoder
+from streammtl.encoders.pyramid import Encoder, FeaturePyramid
 from streammtl.models.network_settings import LITE, NetworkSettings
 from streammtl.tasks.registry import task_spec
+from streammtl.tasks.spec import TaskSpec
 from streammtl.views import ViewBatch
 
 
 @dataclass(frozen=True)
 class RawOutputs:
-    """What losses take: raw head outputs at image size, before activation.
+    """What losses take: raw head outputs at image size, before activation, of B references.
 
     Shapes: raw {task: [B,C,H,W]} (depth: log metres); log_depth_scale [B,1,H,W] log of the Laplace scale of log depth.
     cross_view is None for a network without cross-view module.
@@ -33,7 +36,8 @@ class RawOutputs:
 class CrossViewMtl(nn.Module):
     """ViewBatch to RawOutputs of its reference views. `tasks` are registered names and contain "depth".
 
-    The encoder sees the reference views; where matching features are read from it, all views.
+    The encoder sees the reference views; where matching features are read from it, all views; where a task is about two
+    frames, the frame after the reference too (or the reference again, for want of it).
     Exports: not by torch.export, since which views are there and where their points land decide what is computed.
     Source: cross-view MTL (arXiv 2511.20646), figure 2.
     Raises: ConfigError, ShapeError for settings that do not fit the encoder.
@@ -54,17 +58,48 @@ class CrossViewMtl(nn.Module):
             self.depth_head: nn.Module = PlaneDepthHead(width, cross.num_planes, given)
         else:
             self.depth_head = LinearDepthHead(width)
-        dense = {task: DenseHead(width, task_spec(task).channels) for task in tasks if task != "depth"}
-        self.heads = nn.ModuleDict(dense)
+        others = [task_spec(task) for task in tasks if task != "depth"]
+        self.motion_tasks = tuple(spec.name for spec in others if spec.frames > 1)
+        self.motion = FrameMotion(encoder.channels, encoder.strides) if self.motion_tasks else None
+        self.heads = nn.ModuleDict({spec.name: self._head(spec, width) for spec in others})
 
-    def forward(self, batch: ViewBatch, strides: Mapping[str, int] | None = None) -> RawOutputs:
-        """`strides`: tasks whose outputs are wanted at that fraction of the image size, {"semantics": 2}."""
+    def forward(
+        self, batch: ViewBatch, strides: Mapping[str, int] | None = None, every_view: bool = False
+    ) -> RawOutputs:
+        """`strides`: tasks whose outputs are wanted at that fraction of the image size, {"semantics": 2}.
+
+        `every_view`: outputs of all B·V views instead of the B references, views running faster, to be judged by the
+        labels of `every_view_first(batch)`.
+        """
         size = tuple(batch.images.shape[-2:])
-        cross_view = None if self.cross_view is None else self.cross_view(batch, self.encoder)
-        features = self.decoder(self.encoder(batch.images[:, 0]), cross_view)
+        cross_view = None if self.cross_view is None else self.cross_view(batch, self.encoder, every_view)
+        pyramid = self.encoder(_references(batch, batch.images, every_view))
+        features = self.decoder(pyramid, cross_view)
         log_depth, log_scale = self.depth_head(features["depth"], cross_view)
         raw = {"depth": resized(log_depth, size)}
+        moved = self._moved(pyramid, batch, every_view)
         for task, head in self.heads.items():
             stride = (strides or {}).get(task, 1)
-            raw[task] = resized(head(features[task]), (size[0] // stride, size[1] // stride))
+            output = head(features[task], *moved) if task in self.motion_tasks else head(features[task])
+            raw[task] = resized(output, (size[0] // stride, size[1] // stride))
         return RawOutputs(raw, resized(log_scale, size), cross_view)
+
+    def _head(self, spec: TaskSpec, width: int) -> nn.Module:
+        if spec.frames > 1:
+            return MotionHead(width, spec.channels, self.motion.channels, spec.scales_with_image)
+        return DenseHead(width, spec.channels)
+
+    def _moved(self, pyramid: FeaturePyramid, batch: ViewBatch, every_view: bool) -> tuple[Tensor, ...]:
+        """Motion to the next frame, and features of both; nothing where no task asks for it."""
+        if self.motion is None:
+            return ()
+        if batch.next_images is None:
+            return self.motion(pyramid, pyramid)
+        return self.motion(pyramid, self.encoder(_references(batch, batch.next_images, every_view)))
+
+
+def _references(batch: ViewBatch, images: Tensor, every_view: bool) -> Tensor:
+    """Images [N,3,H,W] of the reference views, or of all; black where there is no view."""
+    if not every_view:
+        return images[:, 0]
+    return torch.where(batch.view_mask[..., None, None, None], images, 0.0).flatten(0, 1)

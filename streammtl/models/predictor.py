@@ -67,7 +67,8 @@ def batch_to(batch: ViewBatch, device: torch.device) -> ViewBatch:
     plain = {
         name: getattr(batch, name).to(device) for name in ("images", "K", "T_world_cam", "view_mask", "near_m", "far_m")
     }
-    return replace(batch, **plain, targets=moved(batch.targets), valid=moved(batch.valid))
+    following = None if batch.next_images is None else batch.next_images.to(device)
+    return replace(batch, **plain, targets=moved(batch.targets), valid=moved(batch.valid), next_images=following)
 
 
 def check_batch(batch: ViewBatch, size_multiple: int = 1) -> None:
@@ -79,6 +80,8 @@ def check_batch(batch: ViewBatch, size_multiple: int = 1) -> None:
     for name, shape in expected.items():
         if tuple(getattr(batch, name).shape) != shape:
             raise ShapeError(f"{name} has shape {tuple(getattr(batch, name).shape)}; these images need {shape}.")
+    if batch.next_images is not None and batch.next_images.shape != batch.images.shape:
+        raise ShapeError(f"next_images have shape {tuple(batch.next_images.shape)}; they need that of images.")
     if height % size_multiple or width % size_multiple:
         raise ShapeError(
             f"images are {height}x{width}; this model needs height and width in multiples of {size_multiple}."

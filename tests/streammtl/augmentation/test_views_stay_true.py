@@ -246,6 +246,24 @@ def test_a_crop_of_almost_one_class_is_drawn_again(batch):
     assert shares[30] > shares[1]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda b: flip_views(b),
+        lambda b: crop_views(b, -3, 5, (40, 50)),
+        lambda b: scale_views(b, 0.6),
+        lambda b: jitter_views(b, JitterRange(), torch.Generator().manual_seed(0)),
+        lambda b: augment_views(b, AugmentationSettings(), torch.Generator().manual_seed(0)),
+    ],
+    ids=["flip", "crop", "scale", "jitter", "augment"],
+)
+def test_next_frames_change_as_their_views_do(batch, change):
+    changed = change(replace(batch, next_images=batch.images.clone()))
+    assert torch.equal(changed.next_images, changed.images)
+    assert not torch.equal(changed.images, batch.images)
+    assert change(batch).next_images is None
+
+
 def test_wrong_arguments_are_refused(batch):
     with pytest.raises(ConfigError, match="scale factor"):
         scale_views(batch, 0.0)
