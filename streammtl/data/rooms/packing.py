@@ -32,11 +32,11 @@ def _unit_box() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for face, (axis, first, second) in enumerate(_AXES):
         side = 1.0 if face % 2 else -1.0
         normals[face, axis] = side
-        # Seen from outside u runs to the right and v up; on the top v runs away from the front.
+        # Seen from outside u runs to the right and v up; on top and bottom v runs away from the front.
         right = side if axis == 0 else -side
         for k, (a, b) in enumerate(((-1, -1), (1, -1), (1, 1), (-1, 1))):
             corners[face, k, axis] = side
-            corners[face, k, first] = a * (right if axis != 2 else -1.0)
+            corners[face, k, first] = a * right
             corners[face, k, second] = b if axis != 2 else -b
             uv[face, k] = (a, b)
     return corners, normals, uv

@@ -61,10 +61,11 @@ class Supply:
         largest: tuple[float, float, float] = (9.0, 9.0, 9.0),
         share: float = MODEL_SHARE,
         names: Collection[str] = (),
+        most: int = 1 << 30,
     ) -> Piece:
         """A model with one of the labels (and one of the words in its name), or what `make` makes."""
         if self.rng.random() < share:
-            piece = self.model(labels, placement, largest, names)
+            piece = self.model(labels, placement, largest, names, most)
             if piece is not None:
                 return piece
         return make(self.rng, self.style)
@@ -75,11 +76,12 @@ class Supply:
         placement: str = "floor",
         largest: tuple[float, float, float] = (9.0, 9.0, 9.0),
         names: Collection[str] = (),
+        most: int = 1 << 30,
     ) -> Piece | None:
-        """A model dressed for this room, or None when there is none that fits or the budget is used up."""
+        """A model of at most so many triangles, dressed for this room; None when none fits or the budget is spent."""
         if self.library is None or self.left <= 0:
             return None
-        row = self.library.choose(self.rng, placement, self.room, labels, largest, self.left, names)
+        row = self.library.choose(self.rng, placement, self.room, labels, largest, min(self.left, most), names)
         return None if row is None else self.dressed(row)
 
     def dressed(self, row: Row) -> Piece:

@@ -62,7 +62,7 @@ def wall_finish(rng: np.random.Generator, kind: str) -> Finish:
     return covering(rng, family, colours.brown(rng) if family == "boards" else paint(rng))
 
 
-def _wall_shape(wall: Wall, height: float, holes: list[Hole], span: tuple[float, float]):
+def wall_shape(wall: Wall, height: float, holes: list[Hole], span: tuple[float, float]):
     """The wall's surface between two heights, less its holes."""
     bottom, top = span[0], min(span[1], height)
     xs = sorted({0.0, wall.length, *(h.low for h in holes), *(h.high for h in holes)})
@@ -98,7 +98,7 @@ def build_shell(layout: Layout, style: Style, kind: str, holes: list[Hole]) -> N
         mine = [h for h in holes if h.wall is wall]
         finish = accent if accent is not None and number == odd else common
         for cover, span in ((dado, (0.0, split)), (finish, (split, height))) if dado else ((finish, (0.0, height)),):
-            shape = _wall_shape(wall, height, mine, span)
+            shape = wall_shape(wall, height, mine, span)
             if shape is not None:
                 piece.add(shape, cover)
         _skirting(piece, wall, mine, skirting)

@@ -78,7 +78,7 @@ def notes(rng: np.random.Generator) -> Piece:
     w, h = float(rng.uniform(0.25, 1.2)), float(rng.uniform(0.3, 0.9))
     piece = Piece((w, 0.01, h), Label.PAPER)
     for _ in range(int(rng.integers(1, 9))):
-        a, b = rng.uniform(0.05, 0.12), rng.uniform(0.06, 0.16)
+        a, b = rng.uniform(0.05, 0.12), rng.uniform(0.06, min(0.16, h / 2))
         x, z = rng.uniform(-w / 2 + a, w / 2 - a), rng.uniform(b, h - b)
         sheet = printed(rng, str(rng.choice(["page", "page", "photograph", "cover", "poster"])))
         y = rng.uniform(0.001, 0.008)

@@ -25,7 +25,7 @@ def clutter(layout: Layout, supply: Supply, base: Placed | None, choice: dict[sm
 
 def one_chair(supply: Supply) -> Piece:
     """A chair for a table, to be used for the whole set."""
-    return supply.of(chairs.chair, (Label.CHAIR,), largest=(0.65, 0.7, 1.2), share=0.45)
+    return supply.of(chairs.chair, (Label.CHAIR,), largest=(0.65, 0.7, 1.2), share=0.45, most=4_000)
 
 
 def chairs_around(layout: Layout, base: Placed, chair: Piece, share: float = 0.8, ends: bool = True) -> None:

@@ -12,11 +12,9 @@ from streammtl.data.rooms.textures.noise import SIZE_PX, cloud, grid, relief, st
 def plaster(seed: int) -> np.ndarray:
     """Painted plaster: stains, roller grain, now and then trowel strokes."""
     rng = np.random.default_rng(seed)
-    value = 0.93 + rng.uniform(0.004, 0.03) * cloud(160, seed, 0.6) + rng.uniform(0.002, 0.02) * cloud(6, seed + 1, 0.1)
-    return to_bytes(
-        value
-        * relief(cloud(rng.uniform(8, 40), seed + 2, 0.5), rng.uniform(0.0, 0.03) if rng.random() < 0.75 else 0.07)
-    )
+    value = 0.93 + rng.uniform(0.004, 0.02) * cloud(160, seed, 0.6) + rng.uniform(0.002, 0.02) * cloud(6, seed + 1, 0.1)
+    bumps = rng.uniform(0.0, 0.02) if rng.random() < 0.88 else 0.05
+    return to_bytes(value * relief(cloud(rng.uniform(8, 40), seed + 2, 0.5), bumps))
 
 
 def _grain(seed: int, ring_px: float) -> np.ndarray:
@@ -151,7 +149,7 @@ def leather(seed: int) -> np.ndarray:
 def speckle(seed: int) -> np.ndarray:
     """Slightly uneven paint, plastic, clay."""
     rng = np.random.default_rng(seed)
-    spread = rng.uniform(0.003, 0.05)
+    spread = rng.uniform(0.002, 0.012) if rng.random() < 0.75 else 0.035
     return to_bytes(0.92 + spread * cloud(8, seed, 0.4) + 0.8 * spread * cloud(80, seed + 1, 0.6))
 
 
