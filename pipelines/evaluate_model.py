@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import mapping.evaluation.boundaries  # noqa: F401  it registers the metric of boundaries
-from pipelines.evaluate_model_data import sequences
+from pipelines.evaluate_model_data import is_pool, sequences
 from pipelines.evaluate_model_figures import DepthFigures
 from pipelines.evaluate_model_views import PosedImage, Protocol, choose_sources
 from streammtl.errors import ConfigError, DataError
@@ -40,7 +40,7 @@ def evaluate_model(
     every n-th frame that has a pose. max_refs: at most so many, evenly chosen.
     Raises: ConfigError, RecordingError, DataError, CheckpointError.
     """
-    protocol = Protocol()
+    protocol = Protocol(causal=not is_pool(data))  # clips are short, and any order of their frames is as good
     if not views or min(views) < 0 or max(views) > protocol.most_sources:
         raise ConfigError(f"--views {list(views)}: the protocol has 0 to {protocol.most_sources} sources.")
     samples, skipped = collect(data, poses, (settings.height, settings.width), every, max_refs, protocol)
@@ -78,7 +78,7 @@ def collect(
             else:
                 samples.append((posed[reference], [posed[frame] for frame in chosen]))
     if not samples:
-        raise DataError(f"{data} has no frame with {protocol.most_sources} earlier frames that fit the protocol.")
+        raise DataError(f"{data} has no frame with {protocol.most_sources} other frames that fit the protocol.")
     if max_refs is not None and len(samples) > max_refs:
         samples = [samples[i] for i in np.linspace(0, len(samples) - 1, max_refs).round().astype(int)]
     return samples, skipped

@@ -21,12 +21,17 @@ from streammtl.views import Frame, SkippedFrame
 UNKNOWN_FOCAL = 0.85  # image widths, where a folder of labelled images has no calibration
 
 
+def is_pool(data: Path) -> bool:
+    """Whether a folder holds rendered clips."""
+    return data.is_dir() and any(data.rglob("*.npz"))
+
+
 def sequences(data: Path, poses: Path | None, size: tuple[int, int]) -> Iterator[list[PosedImage]]:
     """The sequences of frames of `data` at `size` (height, width); a pool has one per clip.
 
     Raises: RecordingError, DataError where there is nothing to read.
     """
-    if data.is_dir() and any(data.rglob("*.npz")):
+    if is_pool(data):
         pool = ClipPool(data)
         for index in range(len(pool)):
             yield clip_frames(pool.clip(index), size)

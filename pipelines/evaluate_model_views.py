@@ -10,13 +10,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Protocol:
-    """Causal multi-view depth: sources are earlier frames only. Pixels of all references are pooled."""
+    """Multi-view depth; causal: sources are earlier frames only. Pixels of all references are pooled."""
 
     baselines_m: tuple[float, ...] = (0.15, 0.20, 0.10)  # of the sources, the most useful first
     least_m: float = 0.08
     most_m: float = 0.30
     max_angle_deg: float = 30.0
-    window: int = 90  # frames back
+    window: int = 90  # frames back, and forward where that is allowed
+    causal: bool = True
     near_m: float = 0.4  # given to the model
     far_m: float = 8.0
     counted_m: tuple[float, float] = (0.3, 8.0)  # true depths that count
@@ -38,15 +39,16 @@ class PosedImage:
 
 
 def choose_sources(poses: Sequence[np.ndarray | None], reference: int, protocol: Protocol) -> list[int] | None:
-    """One earlier frame per baseline of the protocol: the one that comes nearest to it. No frame is taken twice.
+    """One other frame per baseline of the protocol: the one that comes nearest to it. No frame is taken twice.
 
     None where there are fewer such frames than baselines: that reference is skipped, whatever number of sources is
     judged, so that all numbers are judged on the same references.
     """
     T_world_ref = poses[reference]
     baselines: dict[int, float] = {}
-    for frame in range(max(0, reference - protocol.window), reference):
-        if T_world_ref is None or poses[frame] is None:
+    last = reference if protocol.causal else min(len(poses), reference + protocol.window + 1)
+    for frame in range(max(0, reference - protocol.window), last):
+        if T_world_ref is None or poses[frame] is None or frame == reference:
             continue
         T_ref_frame = np.linalg.inv(T_world_ref) @ poses[frame]
         distance = float(np.linalg.norm(T_ref_frame[:3, 3]))

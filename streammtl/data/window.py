@@ -54,9 +54,10 @@ def draw_window(
 def read_window(
     clip: Clip, frames: Sequence[int], window: Window, size: tuple[int, int], tasks: Sequence[str]
 ) -> ViewBatch:
-    """One sample [1,V,...] of `size` (height, width): the window of all frames, labels [1,1,...] of the first.
+    """One sample [1,V,...] of `size` (height, width): the window of all frames.
 
-    Tasks of which the clip holds no truth have no labels. near_m and far_m are 0: the caller knows them.
+    Depth is labelled in all views [1,V,...], which matching learns from; the other tasks in the first [1,1,...]. Tasks
+    of which the clip holds no truth have no labels. near_m and far_m are 0: the caller knows them.
     """
     images = np.stack([window.of(clip.images, frame) for frame in frames])
     K = torch.from_numpy(np.array(clip.K, np.float32))
@@ -64,9 +65,11 @@ def read_window(
     K[1, 2] -= window.top
     targets, valid = {}, {}
     for task in tasks:
-        label = TRUTH[task](clip, frames[0], window) if task in TRUTH else None
-        if label is not None:
-            targets[task], valid[task] = label[0][None, None], label[1][None, None, None]
+        labelled = frames if task == "depth" else frames[:1]
+        labels = [TRUTH[task](clip, frame, window) for frame in labelled] if task in TRUTH else [None]
+        if labels[0] is not None:
+            targets[task] = torch.stack([values for values, _ in labels])[None]
+            valid[task] = torch.stack([known for _, known in labels])[None, :, None]
     sample = ViewBatch(
         images=torch.from_numpy(images).permute(0, 3, 1, 2)[None].float() / 255,
         K=K.expand(1, len(frames), 3, 3).clone(),

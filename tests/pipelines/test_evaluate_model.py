@@ -50,6 +50,7 @@ def walk(step_m: float, frames: int) -> list[np.ndarray]:
 def test_sources_are_earlier_and_nearest_to_15_20_and_10_cm():
     assert choose_sources(walk(0.05, 30), 20, Protocol()) == [17, 16, 18]
     assert choose_sources(walk(0.01, 60), 40, Protocol()) == [25, 20, 30]
+    assert choose_sources(walk(0.05, 30), 1, Protocol(causal=False)) == [4, 5, 3]
 
 
 def test_references_without_three_earlier_frames_in_reach_are_skipped():
@@ -140,7 +141,7 @@ def test_all_numbers_of_sources_are_judged_on_the_same_references(pool):
 def test_figures_of_a_known_prediction_are_those_of_the_truth(pool):
     settings = ModelSettings(name="constant-depth", height=96, width=128)
     found = evaluate_model(settings, pool, [2])["by_sources"]["2"]
-    samples, _ = collect(pool, None, (96, 128), 1, None, Protocol())
+    samples, _ = collect(pool, None, (96, 128), 1, None, Protocol(causal=False))
     depth = np.concatenate([frame.truth["depth"][frame.valid["depth"][None]] for frame, _ in samples]).astype(float)
     depth = depth[(depth > 0.3) & (depth < 8)]
     assert found["depth"]["abs_rel"] == pytest.approx(np.mean(np.abs(2 - depth) / depth), rel=1e-6)

@@ -67,16 +67,23 @@ def test_sources_show_at_the_projected_place_what_the_reference_shows(pool, size
     assert wrong > 2 * true
 
 
-def test_labels_belong_to_the_reference(pool):
+def test_labels_belong_to_the_reference_and_depth_to_every_view(pool):
     batch = sampler(pool).batch(1, 3, (64, 96))
     assert {task: tuple(t.shape) for task, t in batch.targets.items()} == {
-        "depth": (3, 1, 1, 64, 96),
+        "depth": (3, 3, 1, 64, 96),
         "semantics": (3, 1, 1, 64, 96),
         "normals": (3, 1, 3, 64, 96),
         "boundaries": (3, 1, 1, 64, 96),
     }
     normals = batch.targets["normals"][:, 0]
     assert (normals.norm(dim=1) - 1).abs().max() < 0.02
+    for view in range(1, 3):  # a source's own depth, seen from the reference, is the reference's
+        geometry = sweep_geometry(batch, (64, 96), torch.full((3, 1), view))
+        u, v, seen = geometry.project(batch.targets["depth"][:, 0].flatten(2), 0)
+        z = geometry.offset[:, 0, 2, None] + batch.targets["depth"][:, 0].flatten(2)[:, 0] * geometry.direction[:, 0, 2]
+        grid = torch.stack((u / 95 * 2 - 1, v / 63 * 2 - 1), -1)
+        there = F.grid_sample(batch.targets["depth"][:, view], grid, align_corners=True)[:, 0, 0]
+        assert ((there - z).abs() / z)[seen[:, 0] & batch.view_mask[:, view, None]].median() < 0.01
     derived = normals_from_depth(batch.targets["depth"][:, 0], batch.K[:, 0])
     assert (derived * normals).sum(1).median() > 0.99  # same axes after flips
 
