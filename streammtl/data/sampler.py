@@ -37,7 +37,7 @@ class SamplingSettings(BaseModel):
 
 
 class ClipSampler:
-    """Batch number -> ViewBatch with labels of the references, and depth of all views. Pure: safe in several threads."""
+    """Batch number -> ViewBatch with labels of the references and depth of all views. Pure: safe in several threads."""
 
     def __init__(self, pool: ClipPool, tasks: tuple[str, ...], settings: SamplingSettings, seed: int) -> None:
         self.pool, self.tasks, self.settings, self.seed = pool, tasks, settings, seed

@@ -38,7 +38,7 @@ class CrossViewMtl(nn.Module):
 
     The encoder sees the reference views; where matching features are read from it, all views; where a task is about two
     frames, the frame after the reference too (or the reference again, for want of it).
-    Exports: not by torch.export, since which views are there and where their points land decide what is computed.
+    Exports: `export_program` in streammtl.models.export.
     Source: cross-view MTL (arXiv 2511.20646), figure 2.
     Raises: ConfigError, ShapeError for settings that do not fit the encoder.
     """
@@ -64,15 +64,23 @@ class CrossViewMtl(nn.Module):
         self.heads = nn.ModuleDict({spec.name: self._head(spec, width) for spec in others})
 
     def forward(
-        self, batch: ViewBatch, strides: Mapping[str, int] | None = None, every_view: bool = False
+        self,
+        batch: ViewBatch,
+        strides: Mapping[str, int] | None = None,
+        every_view: bool = False,
+        every_volume: bool = False,
     ) -> RawOutputs:
         """`strides`: tasks whose outputs are wanted at that fraction of the image size, {"semantics": 2}.
 
         `every_view`: outputs of all B·V views instead of the B references, views running faster, to be judged by the
-        labels of `every_view_first(batch)`.
+        labels of `every_view_first(batch)`. `every_volume`: only cross_view is of all views, which costs little and
+        gives a loss on matching more to go by.
         """
         size = tuple(batch.images.shape[-2:])
-        cross_view = None if self.cross_view is None else self.cross_view(batch, self.encoder, every_view)
+        every = every_view or every_volume
+        matched = None if self.cross_view is None else self.cross_view(batch, self.encoder, every)
+        only_some = every and not every_view and matched is not None
+        cross_view = matched.of_references(batch.images.shape[1]) if only_some else matched
         pyramid = self.encoder(_references(batch, batch.images, every_view))
         features = self.decoder(pyramid, cross_view)
         log_depth, log_scale = self.depth_head(features["depth"], cross_view)
@@ -82,7 +90,7 @@ class CrossViewMtl(nn.Module):
             stride = (strides or {}).get(task, 1)
             output = head(features[task], *moved) if task in self.motion_tasks else head(features[task])
             raw[task] = resized(output, (size[0] // stride, size[1] // stride))
-        return RawOutputs(raw, resized(log_scale, size), cross_view)
+        return RawOutputs(raw, resized(log_scale, size), matched)
 
     def _head(self, spec: TaskSpec, width: int) -> nn.Module:
         if spec.frames > 1:

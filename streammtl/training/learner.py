@@ -55,7 +55,7 @@ class Learner:
         for _ in range(stage.accumulate):
             batch = batch_to(next(batches), self.device)
             with self.autocast():
-                outputs = self._forward(batch, self.settings.objective.strides)
+                outputs = self._forward(batch, self.settings.objective.strides, every_volume=True)
             objective = training_objective(outputs, batch, self.settings.objective)
             terms |= objective.terms
             if objective.total is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from streammtl.crossview.module import CrossView
 from streammtl.losses.masking import valid_mean
 from streammtl.losses.multi_task import multi_task_loss
 from streammtl.models.cross_view_mtl import RawOutputs
@@ -73,8 +74,21 @@ def _depth_terms(outputs: RawOutputs, batch: ViewBatch, settings: ObjectiveSetti
         "depth_gradient": (settings.depth_gradient, gradient_loss(error, valid)),
         "confidence": (settings.confidence, spread_loss(error, outputs.log_depth_scale.float(), valid)),
     }
-    cross = outputs.cross_view
-    if cross is not None and cross.volume.shape[1] and batch.view_mask[:, 1:].any():
-        labels = coarse_labels(depth, valid, tuple(cross.volume.shape[-2:]))
-        found["matching"] = settings.matching, matching_loss(cross.volume, cross.hypotheses, *labels, cross.valid)
-    return found
+    matching = _matching(outputs.cross_view, batch)
+    return found if matching is None else found | {"matching": (settings.matching, matching)}
+
+
+def _matching(cross: CrossView | None, batch: ViewBatch) -> Tensor | None:
+    """Of all views where the outputs are of all and all are labelled, of the references otherwise."""
+    if cross is None or not cross.volume.shape[1] or not batch.view_mask[:, 1:].any():
+        return None
+    samples, views = batch.view_mask.shape
+    depth = batch.targets["depth"]
+    there = batch.view_mask[:, : depth.shape[1], None, None, None]
+    valid = batch.valid["depth"] & there if "depth" in batch.valid else there.expand_as(depth)
+    if cross.volume.shape[0] > samples and depth.shape[1] < views:
+        cross = cross.of_references(views)
+    if cross.volume.shape[0] == samples:
+        depth, valid = depth[:, :1], valid[:, :1]
+    labels = coarse_labels(depth.flatten(0, 1), valid.flatten(0, 1), tuple(cross.volume.shape[-2:]))
+    return matching_loss(cross.volume, cross.hypotheses, *labels, cross.valid)

@@ -8,14 +8,15 @@ import torch
 from streammtl.data.clip_pool import ClipPool
 from streammtl.data.sampler import ClipSampler
 from streammtl.errors import ConfigError, ModelError
+from streammtl.models.every_view import every_view_first
 from streammtl.models.settings import ModelSettings
 from streammtl.training.config import training_settings
 from streammtl.training.depth_loss import gradient_loss, spread_loss
 from streammtl.training.freezing import freeze_stages, set_training
 from streammtl.training.learner import Learner
-from streammtl.training.matching_loss import matching_loss, plane_position
+from streammtl.training.matching_loss import coarse_labels, matching_loss, plane_position
 from streammtl.training.network import build_trainee
-from streammtl.training.objective import thinned_labels
+from streammtl.training.objective import thinned_labels, training_objective
 from streammtl.training.optimiser import build_optimiser
 from streammtl.training.schedule import rate_factor
 from streammtl.training.settings import OptimiserSettings
@@ -163,3 +164,23 @@ def test_labels_of_a_smaller_output_are_those_of_its_cells(pool, tiny):
         assert taken
         seen |= set(taken)
     assert seen == {0, 1, 2, 3}
+
+
+def test_matching_is_judged_in_every_view_and_the_rest_in_the_reference(pool, tiny):
+    settings = training_settings(tiny, ["data.sampling.views.source_shares=[0, 0, 1]", "precision=fp32"])
+    batch = ClipSampler(ClipPool(pool), settings.tasks, settings.data.sampling, 0).batch(2, 2, (64, 96))
+    network = Learner(settings, torch.device("cpu"), World()).network.eval()
+    few, many = network(batch), network(batch, every_volume=True)
+    assert all(torch.allclose(few.raw[task], many.raw[task], atol=1e-5) for task in few.raw)
+    assert many.cross_view.volume.shape[0] == 6
+    assert torch.allclose(many.cross_view.of_references(3).volume, few.cross_view.volume, atol=1e-5)
+
+    turned = every_view_first(batch)
+    labels = coarse_labels(turned.targets["depth"][:, 0], turned.valid["depth"][:, 0], (8, 12))
+    cross = many.cross_view
+    expected = matching_loss(cross.volume, cross.hypotheses, *labels, cross.valid)
+    assert training_objective(many, batch, settings.objective).terms["matching"] == pytest.approx(expected.item())
+    only_first = training_objective(few, batch, settings.objective).terms["matching"]
+    assert only_first != pytest.approx(expected.item())
+    batch.targets["depth"], batch.valid["depth"] = batch.targets["depth"][:, :1], batch.valid["depth"][:, :1]
+    assert training_objective(many, batch, settings.objective).terms["matching"] == pytest.approx(only_first.item())
