@@ -25,6 +25,9 @@ FLOORS = {
 }
 
 
+PILLAR_SHARE = 0.3
+
+
 @dataclass(frozen=True)
 class Hole:
     """A rectangular opening in a wall: from, to along the wall; from, to in height. Metres."""
@@ -81,7 +84,10 @@ def wall_shape(wall: Wall, height: float, holes: list[Hole], span: tuple[float, 
 
 
 def build_shell(layout: Layout, style: Style, kind: str, holes: list[Hole]) -> None:
-    """Adds the structure to the mesh; every wall, the floor and the ceiling are instances of their own."""
+    """Adds the structure to the mesh; every wall, the floor and the ceiling are instances of their own.
+
+    Some rooms get pillars, chimneys or shafts that stick out of their walls.
+    """
     rng, height = layout.rng, layout.height
     common = wall_finish(rng, kind)
     dado = (
@@ -104,6 +110,11 @@ def build_shell(layout: Layout, style: Style, kind: str, holes: list[Hole]) -> N
         _skirting(piece, wall, mine, skirting)
         layout.assembly.put(piece, np.eye(3), np.zeros(3))
     _levels(layout, kind)
+    for _ in range(int(rng.integers(1, 3)) if rng.random() < PILLAR_SHARE else 0):
+        width, depth = (float(v) for v in rng.uniform((0.2, 0.12), (0.8, 0.45)))
+        pillar = Piece((width, depth, height), Label.WALL)
+        pillar.box((-width / 2, 0.0, 0.0), (width / 2, depth, height), common)
+        layout.against_wall(pillar, off=0.0, tries=6)
 
 
 def _skirting(piece: Piece, wall: Wall, holes: list[Hole], finish: Finish) -> None:

@@ -55,10 +55,10 @@ def tub(rng: np.random.Generator, style: Style) -> Piece:
     piece = Piece((width, depth, height), Label.BATHTUB)
     glaze = ceramic(rng)
     skirt = glaze if rng.random() < 0.5 else covering(rng, "tiles", colours.pastel(rng), True)
-    rim, x, deep = 0.07, width / 2, 0.42
+    rim, ledge, x, deep = 0.07, 0.14, width / 2, 0.42
     for low, high in (
         ((-x, 0), (-x + rim, depth)),
-        ((x - rim, 0), (x, depth)),
+        ((x - ledge, 0), (x, depth)),
         ((-x, 0), (x, rim)),
         ((-x, depth - rim), (x, depth)),
     ):
@@ -68,7 +68,7 @@ def tub(rng: np.random.Generator, style: Style) -> Piece:
     piece.box((-x + rim, rim, height - deep), (x - rim, depth - rim, height - deep + 0.02), glaze)
     tap(piece, rng, -x + 0.25, 0.04, height)
     piece.tops.append(Top((-x, 0.0), (x, rim), height, 0.4))
-    piece.tops.append(Top((x - 0.12, 0.0), (x, depth), height, 0.4))
+    piece.tops.append(Top((x - ledge, 0.0), (x, depth), height, 0.4))
     piece.focus.append((0.0, depth / 2, height))
     return piece
 

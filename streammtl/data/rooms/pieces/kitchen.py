@@ -14,6 +14,8 @@ from streammtl.data.rooms.style import Style
 from streammtl.data.rooms.textures import colours
 from streammtl.data.rooms.textures.bank import Finish, covering, plain, printed
 
+BASIN_M = 0.17
+
 
 @dataclass(frozen=True)
 class KitchenStyle:
@@ -62,14 +64,17 @@ def base_row(rng: np.random.Generator, look: KitchenStyle, width: float, fitting
     piece = Piece((width, depth + 0.03, height), Label.CABINET)
     count = max(1, round(width / rng.uniform(0.42, 0.62)))
     step, under = width / count, height - look.thick
-    piece.box((-width / 2, 0.0, 0.1), (width / 2, depth - 0.02, under), look.front)
     plinth = look.handle if rng.random() < 0.4 else plain(colours.grey(rng))
     piece.box((-width / 2, 0.0, 0.0), (width / 2, depth - 0.07, 0.1), plinth)
     order = rng.permutation(count)
     sink = int(order[0]) if fittings and step > 0.4 else -1
     hob = int(order[1]) if fittings and count > 2 else -1
     for k in range(count):
-        area = (-width / 2 + k * step, -width / 2 + (k + 1) * step, 0.11, under - 0.01)
+        left, right = -width / 2 + k * step, -width / 2 + (k + 1) * step
+        # The basin hangs in its unit.
+        body = under - BASIN_M - 0.01 if k == sink else under
+        piece.box((left, 0.0, 0.1), (right, depth - 0.02, body), look.front)
+        area = (left, right, 0.11, under - 0.01)
         if k == hob and rng.random() < 0.7:
             _oven(piece, rng, area, depth - 0.02)
         else:
@@ -102,7 +107,7 @@ def _worktop(piece: Piece, rng: np.random.Generator, look: KitchenStyle, shape: 
         ((x0, y1), (x1, depth)),
     ):
         piece.box((*a, low), (*b, high), look.worktop, Label.COUNTER)
-    basin(piece, rng, (x0, x1, y0, y1), high, 0.17)
+    basin(piece, rng, (x0, x1, y0, y1), high, BASIN_M)
 
 
 def basin(

@@ -228,7 +228,7 @@ def pot(rng: np.random.Generator) -> Piece:
     """A pan or pot with handles and perhaps a lid, a kettle."""
     r, h = float(rng.uniform(0.08, 0.16)), float(rng.uniform(0.06, 0.22))
     metal = covering(rng, "metal", colours.grey(rng) if rng.random() < 0.6 else colours.thing(rng), shiny=True)
-    piece = Piece((2.4 * r, 2 * r, h), Label.OTHER_PROP)
+    piece = Piece((3.4 * r, 2 * r, h), Label.OTHER_PROP)
     piece.add(
         lathe(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.96, 1.0), (0.96, 0.05), (0.0, 0.05)), 22),
         metal,
@@ -242,7 +242,7 @@ def pot(rng: np.random.Generator) -> Piece:
             scale=(r, r, 0.4 * r),
             at=(0, r, h),
         )
-    piece.bar((r, r, 0.8 * h), (2.2 * r, r, 0.85 * h), 0.02, plain(colours.dark(rng)))
+    piece.bar((r, r, 0.8 * h), (1.9 * r, r, 0.85 * h), 0.02, plain(colours.dark(rng)))
     return piece
 
 
