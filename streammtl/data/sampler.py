@@ -41,6 +41,7 @@ class ClipSampler:
 
     def __init__(self, pool: ClipPool, tasks: tuple[str, ...], settings: SamplingSettings, seed: int) -> None:
         self.pool, self.tasks, self.settings, self.seed = pool, tasks, settings, seed
+        self._any_frame = settings.views.model_copy(update={"causal_share": 0.0, "candidate_share": (1.0, 1.0)})
 
     def batch(self, number: int, batch_size: int, size: tuple[int, int]) -> ViewBatch:
         """The batch of that number: images of `size` (height, width), all samples with as many views."""
@@ -59,6 +60,8 @@ class ClipSampler:
         frames = ClipFrames.of(clip)
         typical = float(np.median(depth[depth > 0])) if (depth > 0).any() else 2.0
         sources = choose_sources(frames, reference, typical, count, self.settings.views, rng)
+        if len(sources) < count:  # a view that is not there costs as much as one that is
+            sources = choose_sources(frames, reference, typical, count, self._any_frame, rng)
         shown = [reference, *self._with_luck(sources, rng)]
         present = len(shown)
         shown += [reference] * (count + 1 - present)  # padding; masked out below
