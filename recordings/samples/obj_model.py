@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from polygons import corner_normals, triangulate
+
+from streammtl.data.rooms.furniture.polygons import corner_normals, triangulate
 
 # Panes thinner than this in opacity are left out: the renderer knows no glass.
 OPAQUE_FROM = 0.6

@@ -6,7 +6,8 @@ World axes: z up, metres. Texture coordinates are metres times `uv_scale` unless
 from __future__ import annotations
 
 import numpy as np
-from polygons import corner_normals
+
+from streammtl.data.rooms.furniture.polygons import corner_normals
 
 Array = np.ndarray
 Soup = dict[str, Array]
