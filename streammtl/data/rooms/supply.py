@@ -24,12 +24,10 @@ CARRIERS = (
     Label.DRESSER,
     Label.NIGHT_STAND,
     Label.COUNTER,
-    Label.SHELVES,
-    Label.BOOKSHELF,
     Label.OTHER_FURNITURE,
     Label.BED,
 )
-FILMED = (*CARRIERS, Label.SOFA, Label.BATHTUB, Label.SINK, Label.TELEVISION)
+FILMED = (*CARRIERS, Label.SHELVES, Label.BOOKSHELF, Label.SOFA, Label.BATHTUB, Label.SINK, Label.TELEVISION)
 # Finishes that may cover a model's plain colours.
 COVERS = {
     Label.CHAIR: ("cloth", "wood", "leather"),
@@ -111,7 +109,9 @@ class Supply:
         )
         size = tuple(scale * s for s in row.size_m)
         piece = Piece(size, row.label, models=[dressed])
-        if row.label in CARRIERS and row.top_m is not None:
+        if row.label in (Label.BOOKSHELF, Label.SHELVES):
+            piece.tops += boards_of(dressed, size)
+        elif row.label in CARRIERS and row.top_m is not None:
             piece.tops += carrying(dressed, row.top_m * scale, size)
         if row.label in FILMED:
             level = row.top_m * scale if row.top_m else size[2]
@@ -152,3 +152,19 @@ def carrying(model: Model, level: float, size: tuple[float, float, float]) -> li
     middle = 0.5 * (low + high)
     start, stop = middle - half, middle + half
     return [Top((float(start[0]), float(start[1])), (float(stop[0]), float(stop[1])), level, max(0.3, 2.3 - level))]
+
+
+def boards_of(model: Model, size: tuple[float, float, float]) -> list[Top]:
+    """The boards of an open shelf: level surfaces over most of its width, each with the height up to the next."""
+    corners = model.corners
+    u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    flat = np.ptp(corners[..., 2], axis=1) < 0.004
+    area = 0.5 * np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]) * flat
+    bins = np.bincount(np.clip(corners[:, 0, 2] / 0.01, 0, None).astype(int), area)
+    levels = np.flatnonzero(bins > 0.45 * size[0] * size[1]) * 0.01
+    # A board shows its lower and its upper side: the upper one counts.
+    uppers = [z for z, above in zip(levels, [*levels[1:], 9.0], strict=True) if above - z > 0.05]
+    tops = []
+    for z, above in zip(uppers, [*uppers[1:], size[2] + 0.4], strict=True):
+        tops += [Top(t.low, t.high, t.z, above - z - 0.05) for t in carrying(model, z + 0.005, size)]
+    return tops

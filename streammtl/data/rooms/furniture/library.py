@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from streammtl.data.rooms.furniture import table
+from streammtl.data.rooms.furniture.convert import MOST_LARGE
 from streammtl.data.rooms.furniture.table import Row
 from streammtl.data.rooms.scene import Material
 from streammtl.data.rooms.textures import colours
@@ -54,6 +55,7 @@ class FurnitureLibrary:
                 "`python -m streammtl.data.rooms.furniture --out FOLDER`, or build rooms without furniture."
             )
         self._loaded: OrderedDict[str, Model] = OrderedDict()
+        self._fitting: dict[tuple, list[Row]] = {}
 
     def choose(
         self,
@@ -66,16 +68,18 @@ class FurnitureLibrary:
         names: Collection[str] = (),
     ) -> Row | None:
         """Any model that fits by placement, room, label, size, a word of its name (empty: any)."""
-        fitting = [
-            row
-            for row in self.rows
-            if row.placement == placement
-            and (not labels or row.label in labels)
-            and (not names or any(name in row.name.lower() for name in names))
-            and (room in row.rooms or "any" in row.rooms or room == "any")
-            and all(a <= b for a, b in zip(row.size_m, largest, strict=True))
-            and min(row.triangles, 10_000) <= most_triangles
-        ]
+        asked = (placement, room, tuple(labels), largest, tuple(names))
+        if asked not in self._fitting:
+            self._fitting[asked] = [
+                row
+                for row in self.rows
+                if row.placement == placement
+                and (not labels or row.label in labels)
+                and (not names or any(name in row.name.lower() for name in names))
+                and (room in row.rooms or "any" in row.rooms or room == "any")
+                and all(a <= b for a, b in zip(row.size_m, largest, strict=True))
+            ]
+        fitting = [row for row in self._fitting[asked] if min(row.triangles, MOST_LARGE) <= most_triangles]
         return fitting[int(rng.integers(len(fitting)))] if fitting else None
 
     def model(self, row: Row) -> Model:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from streammtl.data.rooms.classes import Label
@@ -134,6 +136,22 @@ def printer(rng: np.random.Generator) -> Piece:
     piece.box((-w / 2, 0.0, 0.65 * h), (w / 2, 0.8 * d, h), case)
     piece.box((-w / 2 + 0.02, 0.02, 0.6 * h), (w / 2 - 0.02, 0.7 * d, 0.65 * h), part)
     piece.box((-0.12, 0.6 * d, 0.61 * h), (0.12, d, 0.62 * h), printed(rng, "page"), Label.PAPER)
+    return piece
+
+
+def cables(rng: np.random.Generator, high: float) -> Piece:
+    """Cables that hang behind a desk and lie on the floor in loops."""
+    piece = Piece((0.8, 0.3, high), Label.OTHER_PROP)
+    finish = plain(colours.dark(rng) if rng.random() < 0.7 else colours.white(rng))
+    for _ in range(int(rng.integers(1, 5))):
+        x, y = rng.uniform(-0.4, 0.4), 0.04
+        path = [(x, y, high)]
+        for z in np.linspace(high, 0.01, 6)[1:]:
+            x, y = x + rng.normal(0, 0.06), float(np.clip(y + rng.normal(0, 0.04), 0.02, 0.28))
+            path.append((x, y, float(z)))
+        path += [(x + rng.normal(0, 0.12), float(rng.uniform(0.02, 0.28)), 0.01) for _ in range(2)]
+        for a, b in itertools.pairwise(path):
+            piece.bar(a, b, 0.008, finish)
     return piece
 
 

@@ -88,7 +88,7 @@ def base_row(rng: np.random.Generator, look: KitchenStyle, width: float, fitting
         piece.tops.append(
             Top((-width / 2 + hob * step, 0.1), (-width / 2 + (hob + 1) * step, depth - 0.1), height + 0.01, 0.4)
         )
-    piece.focus += [(x, depth / 2, height) for x in np.arange(-width / 2 + 0.4, width / 2, 1.0)]
+    piece.focus += [(x, depth / 2, height) for x in np.arange(-width / 2 + 0.3, width / 2, 0.6)]
     return piece
 
 

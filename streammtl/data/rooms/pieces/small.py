@@ -60,6 +60,27 @@ def book(rng: np.random.Generator) -> Piece:
     return piece
 
 
+def book_row(rng: np.random.Generator) -> Piece:
+    """Books or folders that stand in a row by themselves."""
+    width, depth = float(rng.uniform(0.12, 0.5)), float(rng.uniform(0.18, 0.26))
+    piece = Piece((width, depth, 0.32), Label.BOOKS)
+    x, folders = -width / 2, bool(rng.random() < 0.25)
+    while x < width / 2 - 0.02:
+        x = standing_book(piece, rng, (x, width / 2, depth, 0.0, 0.31), folders)
+    piece.size = (width, depth, max(float(c[2] + a[2].max()) for c, a in zip(piece.centres, piece.axes, strict=True)))
+    return piece
+
+
+def lunch_box(rng: np.random.Generator) -> Piece:
+    """A rounded box with a lid."""
+    w, d, h = (float(v) for v in rng.uniform((0.1, 0.08, 0.04), (0.32, 0.22, 0.14)))
+    piece = Piece((w, d, h), Label.OTHER_PROP)
+    body = plain(colours.white(rng) if rng.random() < 0.5 else colours.pastel(rng), 0.1, 50.0)
+    piece.add(cushion(0.18, 10), body, at=(0, d / 2, 0.42 * h), scale=(w / 2 - 0.008, d / 2 - 0.008, 0.42 * h))
+    piece.add(cushion(0.18, 10), stuff(rng), at=(0, d / 2, 0.88 * h), scale=(w / 2, d / 2, 0.12 * h))
+    return piece
+
+
 def paper(rng: np.random.Generator) -> Piece:
     """Loose sheets, fanned out, each lying on the one below."""
     piece = Piece((0.34, 0.34, 0.01), Label.PAPER)
@@ -254,12 +275,15 @@ ON_TABLE: dict[Maker, float] = {
     bottle: 2,
     packet: 2,
     standing_card: 1,
+    book_row: 0.4,
+    lunch_box: 1,
     gadget: 2,
     cloth_heap: 0.4,
     bag: 0.4,
     devices.laptop: 0.7,
 }
 ON_DESK: dict[Maker, float] = {
+    book_row: 1,
     book: 3,
     paper: 6,
     cup: 2,
@@ -272,6 +296,8 @@ ON_DESK: dict[Maker, float] = {
     devices.desk_lamp: 1,
 }
 ON_WORKTOP: dict[Maker, float] = {
+    lunch_box: 1.5,
+    book_row: 0.4,
     book: 1,
     paper: 1,
     cup: 3,
@@ -284,7 +310,18 @@ ON_WORKTOP: dict[Maker, float] = {
     cloth_heap: 0.6,
     devices.microwave: 0.6,
 }
-ON_SHELF: dict[Maker, float] = {book: 1, cup: 1, dish: 1, bottle: 2, packet: 3, gadget: 2, standing_card: 2, pot: 0.5}
+ON_SHELF: dict[Maker, float] = {
+    book_row: 2,
+    lunch_box: 0.5,
+    book: 1,
+    cup: 1,
+    dish: 1,
+    bottle: 2,
+    packet: 3,
+    gadget: 2,
+    standing_card: 2,
+    pot: 0.5,
+}
 ON_FLOOR: dict[Maker, float] = {
     bag: 2,
     basket: 2,

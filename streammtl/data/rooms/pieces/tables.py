@@ -66,7 +66,7 @@ def table(
     piece.box((-width / 2, 0.0, height - thick), (width / 2, depth, height), top)
     _support(piece, rng, style, top, thick)
     piece.tops.append(Top((-width / 2, 0.0), (width / 2, depth), height))
-    piece.focus.append((0.0, depth / 2, height))
+    piece.focus += [(x, depth / 2, height) for x in np.linspace(-width / 3, width / 3, 3)]
     return piece
 
 
@@ -84,7 +84,7 @@ def round_table(rng: np.random.Generator, style: Style, radius: float, height: f
             piece.pole(foot, (0.5 * foot[0], radius + 0.5 * (foot[1] - radius), height - 0.03), 0.02, style.wood)
     inner = 0.62 * radius
     piece.tops.append(Top((-inner, radius - inner), (inner, radius + inner), height))
-    piece.focus.append((0.0, radius, height))
+    piece.focus += [(x, radius, height) for x in (-radius / 2, radius / 2)]
     return piece
 
 

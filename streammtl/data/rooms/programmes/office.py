@@ -6,9 +6,10 @@ import numpy as np
 
 from streammtl.data.rooms.classes import Label
 from streammtl.data.rooms.layout.placing import Layout
-from streammtl.data.rooms.piece import rotation_z
+from streammtl.data.rooms.piece import Piece, rotation_z
 from streammtl.data.rooms.pieces import chairs, devices, hangings, small, soft, storage, tables
 from streammtl.data.rooms.programmes import zones
+from streammtl.data.rooms.style import fabric
 from streammtl.data.rooms.supply import Supply
 
 
@@ -46,11 +47,25 @@ def _island(layout: Layout, supply: Supply) -> None:
         start = np.array([*middle, 0.0]) - rotation_z(yaw) @ np.array([0.0, probe.size[1] / 2, 0.0])
         if not layout.fits(probe, start, yaw, 0.9 - 0.04 * trial):
             continue
+        if supply.chance(0.35):
+            _screen(layout, supply, width, middle, yaw)
         for turn in (0.0, np.pi):
             placed = layout.stand(pair, middle + 0.02 * np.array([-np.sin(yaw + turn), np.cos(yaw + turn)]), yaw + turn)
             if placed:
                 zones.workplace(layout, supply, placed, supply.count(4, 14))
         return
+
+
+def _screen(layout: Layout, supply: Supply, width: float, middle: np.ndarray, yaw: float) -> None:
+    """A partition covered with cloth between two desks."""
+    high = float(layout.rng.uniform(1.05, 1.45))
+    piece = Piece((width, 0.03, high), Label.OTHER_STRUCTURE)
+    piece.box((-width / 2, 0.0, 0.05), (width / 2, 0.03, high), fabric(layout.rng))
+    for side in (-1, 1):
+        piece.bar(
+            (side * (width / 2 - 0.02), 0.015, 0.0), (side * (width / 2 - 0.02), 0.015, high), 0.034, supply.style.metal
+        )
+    layout.put(piece, np.array([*middle, 0.0]) - rotation_z(yaw) @ np.array([0.0, 0.015, 0.0]), yaw)
 
 
 def furnish_classroom(layout: Layout, supply: Supply) -> None:

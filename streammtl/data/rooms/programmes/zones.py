@@ -118,6 +118,8 @@ def workplace(layout: Layout, supply: Supply, placed: Placed, things: int) -> No
         reach = chair.size[1] + rng.uniform(-0.25, 0.35)
         at = placed.world((rng.uniform(-0.2, 0.2) * width, depth + reach, 0.0))
         layout.stand(chair, at[:2], placed.yaw + np.pi + rng.normal(0, 0.5), beside=placed)
+    if supply.chance(0.5):
+        layout.put(devices.cables(rng, placed.piece.size[2] - 0.05), placed.at, placed.yaw, solid=False)
     if supply.chance(0.4):
         at = placed.world((rng.choice([-1, 1]) * (width / 2 - 0.2), 0.1, 0.0))
         layout.put(devices.computer(rng), at, placed.yaw, solid=False)
