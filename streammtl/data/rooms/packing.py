@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +69,7 @@ def pack(piece: Piece) -> Packed:
     return piece.packed
 
 
-def _boxes(piece: Piece, number) -> tuple[np.ndarray, ...]:
+def _boxes(piece: Piece, number: Callable[[Material], int]) -> tuple[np.ndarray, ...]:
     axes, count = np.array(piece.axes), len(piece.centres)
     corners = np.einsum("nij,fkj->nfki", axes, _CORNERS) + np.array(piece.centres)[:, None, None, :]
     half = np.sqrt((axes**2).sum(axis=1))
@@ -91,7 +92,7 @@ def _boxes(piece: Piece, number) -> tuple[np.ndarray, ...]:
     )
 
 
-def _patch(patch: Patch, place: int, number) -> tuple[np.ndarray, ...]:
+def _patch(patch: Patch, place: int, number: Callable[[Material], int]) -> tuple[np.ndarray, ...]:
     shape, repeat, count = patch.shape, patch.finish.repeat_m, len(patch.shape.corners)
     uv = shape.uv if repeat is None else shape.uv / repeat + (place + 1) * _STEPS % 1.0
     return (

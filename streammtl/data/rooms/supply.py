@@ -80,12 +80,11 @@ class Supply:
         if self.library is None or self.left <= 0:
             return None
         row = self.library.choose(self.rng, placement, self.room, labels, largest, min(self.left, most), names)
-        return None if row is None else self.dressed(row)
+        return None if row is None else self._dressed(row, self.library.model(row))
 
-    def dressed(self, row: Row) -> Piece:
+    def _dressed(self, row: Row, model: Model) -> Piece:
         """A piece of one model, a little larger or smaller than in the table, in colours of its own."""
-        assert self.library is not None
-        rng, model = self.rng, self.library.model(row)
+        rng = self.rng
         self.left -= len(model.corners)
         scale = float(rng.uniform(0.94, 1.06))
         repeat = np.ones(len(model.materials), np.float32)

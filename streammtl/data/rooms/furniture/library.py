@@ -41,7 +41,7 @@ class Model:
 class FurnitureLibrary:
     """The models of a folder that `python -m streammtl.data.rooms.furniture` filled; some stay in memory."""
 
-    def __init__(self, folder: Path, only_cc0: bool = False, keep: int = 160) -> None:
+    def __init__(self, folder: Path, only_cc0: bool = False, keep: int = 300) -> None:
         """`only_cc0` leaves out models that ask for credit. Raises: DataError for a folder without models."""
         self.folder, self.only_cc0, self._keep = Path(folder), only_cc0, keep
         self.rows = tuple(

@@ -13,6 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from streammtl.data.rooms.furniture.polygons import triangulate_all
 
 LARGEST_TEXTURE_PX = 256
+# By number of corners: material, places of the corners, places of their texture coordinates.
+Faces = dict[int, list[tuple[int, list[int], list[int]]]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def read_model(archive: zipfile.ZipFile, path: str) -> ObjModel:
     """Parses one OBJ with the MTL and textures beside it; polygons become triangles by ear clipping."""
     vertices: list[list[float]] = []
     uvs: list[list[float]] = [[0.0, 0.0]]
-    faces: dict[int, list[tuple[int, list[int], list[int]]]] = {}
+    faces: Faces = {}
     names: dict[str, int] = {}
     libraries, material = [], 0
     for line in archive.read(path).decode("utf-8", "replace").splitlines():
@@ -79,7 +81,7 @@ def _corners(text: str, vertices: int, uvs: int) -> tuple[list[int], list[int]]:
     return place, paint
 
 
-def _soup(vertices: np.ndarray, uvs: np.ndarray, faces: dict[int, list[tuple[int, list[int], list[int]]]]):
+def _soup(vertices: np.ndarray, uvs: np.ndarray, faces: Faces) -> tuple[np.ndarray, ...]:
     positions, uv, mapped, material = [], [], [], []
     for group in faces.values():
         place = np.array([face[1] for face in group])

@@ -6,6 +6,7 @@ import numpy as np
 
 from streammtl.data.rooms.layout.placing import Layout
 from streammtl.data.rooms.layout.plan import inside
+from streammtl.data.rooms.piece import Piece
 from streammtl.data.rooms.pieces import hangings
 from streammtl.data.rooms.scene import Light
 
@@ -42,7 +43,7 @@ def add_ceiling_lamps(layout: Layout, kind: str, daylight: bool) -> list[Light]:
     return lights
 
 
-def _make(layout: Layout, style: str, size: np.ndarray, drop: float):
+def _make(layout: Layout, style: str, size: np.ndarray, drop: float) -> Piece:
     rng = layout.rng
     if style == "panel":
         return hangings.panel_light(rng, float(size[0]), float(size[1]))

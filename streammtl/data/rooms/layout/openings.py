@@ -14,7 +14,7 @@ from streammtl.data.rooms.pieces.soft import curtain
 from streammtl.data.rooms.scene import Light
 from streammtl.data.rooms.style import Style
 from streammtl.data.rooms.textures import colours
-from streammtl.data.rooms.textures.bank import covering, plain, printed
+from streammtl.data.rooms.textures.bank import Finish, covering, plain, printed
 
 
 def _find_stretch(layout: Layout, width: float, margin: float, walls: list[Wall]) -> tuple[Wall, float] | None:
@@ -59,7 +59,9 @@ def add_door(layout: Layout, style: Style) -> Hole | None:
     return Hole(wall, at - width / 2, at + width / 2, 0.0, height)
 
 
-def _leaf(piece: Piece, rng: np.random.Generator, width: float, height: float, angle: float, finish, style) -> None:
+def _leaf(
+    piece: Piece, rng: np.random.Generator, width: float, height: float, angle: float, finish: Finish, style: Style
+) -> None:
     leaf = Piece((width, 0.04, height), Label.DOOR)
     leaf.box((0.0, -0.04, 0.005), (width, 0.0, height), finish)
     kind = rng.integers(0, 4)

@@ -11,7 +11,7 @@ from streammtl.data.rooms.classes import Label
 from streammtl.data.rooms.layout.placing import Layout
 from streammtl.data.rooms.layout.plan import Wall, rectangles
 from streammtl.data.rooms.piece import Piece
-from streammtl.data.rooms.shapes import joined, panel
+from streammtl.data.rooms.shapes import Shape, joined, panel
 from streammtl.data.rooms.style import Style
 from streammtl.data.rooms.textures import colours
 from streammtl.data.rooms.textures.bank import Finish, covering
@@ -65,7 +65,7 @@ def wall_finish(rng: np.random.Generator, kind: str) -> Finish:
     return covering(rng, family, colours.brown(rng) if family == "boards" else paint(rng))
 
 
-def wall_shape(wall: Wall, height: float, holes: list[Hole], span: tuple[float, float]):
+def wall_shape(wall: Wall, height: float, holes: list[Hole], span: tuple[float, float]) -> Shape | None:
     """The wall's surface between two heights, less its holes."""
     bottom, top = span[0], min(span[1], height)
     xs = sorted({0.0, wall.length, *(h.low for h in holes), *(h.high for h in holes)})

@@ -7,6 +7,7 @@ import numpy as np
 from streammtl.data.rooms.classes import Label
 from streammtl.data.rooms.piece import Piece, rotation_z
 from streammtl.data.rooms.pieces.devices import casing
+from streammtl.data.rooms.pieces.soft import curtain
 from streammtl.data.rooms.shapes import ball, lathe, rod
 from streammtl.data.rooms.style import Style
 from streammtl.data.rooms.textures import colours
@@ -123,8 +124,6 @@ def radiator(rng: np.random.Generator, width: float) -> Piece:
 
 def hooks(rng: np.random.Generator, style: Style) -> Piece:
     """A rail of hooks with coats, bags and scarves."""
-    from streammtl.data.rooms.pieces.soft import curtain
-
     count = int(rng.integers(2, 6))
     width = 0.25 * count
     piece = Piece((width, 0.25, 1.1), Label.CLOTHES)

@@ -9,7 +9,7 @@ from streammtl.data.rooms.piece import Piece, Top, rotation_x, rotation_z
 from streammtl.data.rooms.shapes import crumpled, cushion, drape, rod
 from streammtl.data.rooms.style import Style, fabric
 from streammtl.data.rooms.textures import colours
-from streammtl.data.rooms.textures.bank import covering, printed
+from streammtl.data.rooms.textures.bank import Finish, covering, printed
 
 
 def sofa(rng: np.random.Generator, style: Style, seats: int | None = None) -> Piece:
@@ -149,6 +149,6 @@ def towel(rng: np.random.Generator) -> Piece:
     return piece
 
 
-def style_rail(rng: np.random.Generator):
+def style_rail(rng: np.random.Generator) -> Finish:
     """Chrome of rails and taps."""
     return covering(rng, "metal", colours.to_linear((0.8, 0.8, 0.82)), shiny=True)

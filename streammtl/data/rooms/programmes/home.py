@@ -6,8 +6,10 @@ import numpy as np
 
 from streammtl.data.rooms.classes import Label
 from streammtl.data.rooms.layout.placing import Layout, Placed
+from streammtl.data.rooms.piece import Piece
 from streammtl.data.rooms.pieces import bathroom, chairs, devices, hangings, small, soft, storage, tables
 from streammtl.data.rooms.programmes import zones
+from streammtl.data.rooms.style import Style
 from streammtl.data.rooms.supply import Supply
 
 
@@ -38,7 +40,7 @@ def furnish_living(layout: Layout, supply: Supply) -> None:
 def _coffee_table(layout: Layout, supply: Supply, sofa: Placed) -> None:
     rng = layout.rng
 
-    def make(_rng: np.random.Generator, style: object):
+    def make(_rng: np.random.Generator, style: Style) -> Piece:
         size = (float(rng.uniform(0.7, 1.3)), float(rng.uniform(0.45, 0.7)), float(rng.uniform(0.35, 0.48)))
         return tables.table(rng, supply.style, size)
 
@@ -104,7 +106,7 @@ def _night_stands(layout: Layout, supply: Supply, bed: Placed) -> None:
     rng = layout.rng
     size = (float(rng.uniform(0.35, 0.55)), float(rng.uniform(0.3, 0.45)), float(rng.uniform(0.4, 0.65)))
 
-    def make(_rng: np.random.Generator, style: object):
+    def make(_rng: np.random.Generator, style: Style) -> Piece:
         return storage.cabinet(rng, supply.style, size, Label.NIGHT_STAND, kind="drawers")
 
     piece = supply.of(make, (Label.NIGHT_STAND,), share=0.3)
