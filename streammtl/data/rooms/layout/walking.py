@@ -64,7 +64,9 @@ def walkers(layout: Layout, count: int) -> list[MovingPart]:
     mask, centres = walkable(layout, REACH_M)
     spots = centres[mask]
     parts = []
-    for _ in range(count if len(spots) else 0):
+    for _ in range(count):
+        if not len(spots):
+            break
         piece = person(rng)
         if piece.size[2] > layout.height - 0.1:
             continue
@@ -75,6 +77,7 @@ def walkers(layout: Layout, count: int) -> list[MovingPart]:
         velocity = (turn @ np.array([0.0, speed, 0.0])).astype(np.float32)
         spin = float(rng.normal(0, 0.5)) if speed == 0.0 else 0.0
         mesh = layout.assembly.apart(piece, turn, at)
+        spots = spots[np.linalg.norm(spots - spot, axis=1) > 2 * REACH_M]
         parts.append(MovingPart(mesh, np.array([*spot, 0.0], np.float32), velocity, spin))
     return parts
 
