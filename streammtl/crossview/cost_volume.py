@@ -11,6 +11,7 @@ from torch import Tensor
 
 from streammtl.crossview.correlation import Landing, all_pairs_scores, box_runs, box_scores, num_products
 from streammtl.crossview.tiles import tiled_sweep
+from streammtl.crossview.tracing import values_are_unknown
 from streammtl.crossview.warp import SweepGeometry
 from streammtl.errors import ConfigError, ShapeError
 
@@ -47,6 +48,7 @@ def view_scores(
     products (`per_plane`), or taking products and then sampling those, which never hold more than budget_bytes at a
     time: with the boxes that the epipolar lines cross (`boxes`, on a CPU only) or with the whole source (`all_pairs`).
     `auto` takes what is faster: all pairs on a GPU; on a CPU boxes, unless they would be large for the few channels.
+    An exported graph has all pairs, the one method whose shapes do not depend on poses.
     Geometry is float32 whatever autocast says; features may be of lower precision, scores are float32.
 
     Shapes: reference, source [B,C,h,w]; hypotheses [B,L] -> scores [B,L,h,w] (0 where not visible), visible bool
@@ -72,7 +74,8 @@ def _view_scores(
     with nullcontext() if reference.is_meta else torch.autocast(reference.device.type, enabled=False):
         inverse_depths = hypotheses.float().reciprocal()
         seen = geometry.visible_range(index)  # two of [B,hw]
-        if method == "boxes" or (method == "auto" and reference.device.type == "cpu"):
+        choose = method == "auto" and reference.device.type == "cpu" and not values_are_unknown(reference)
+        if method == "boxes" or choose:
             sweep = tiled_sweep(geometry, index, seen, inverse_depths, budget_bytes // (4 * grid[0] * grid[1]))
             runs = box_runs(sweep, reference.shape[1], budget_bytes)
             products = num_products(sweep, runs) / (hypotheses.numel() * grid[0] * grid[1])
@@ -144,6 +147,13 @@ def build_cost_volume(
     Raises: ShapeError.
     Source: cross-view MTL (arXiv 2511.20646), Eq. 2 without its sum over depth.
     """
+    build = _built if reference.device.type != "cpu" else _built_eagerly
+    return build(reference, sources, geometry, hypotheses, method, budget_bytes)
+
+
+def _built(
+    reference: Tensor, sources: Tensor, geometry: SweepGeometry, hypotheses: Tensor, method: str, budget_bytes: int
+) -> CostVolume:
     total, views = None, None
     for index in range(geometry.num_sources):  # in order, so that padding adds exact zeros
         if nobody_is_there(geometry.mask[:, index]):
@@ -159,6 +169,10 @@ def build_cost_volume(
     return CostVolume(total / (views.clamp(min=1.0) * reference.shape[1] ** 0.5), views)
 
 
+# on a CPU, where poses decide the shapes of products, compiled graphs end here instead of breaking all over
+_built_eagerly = torch.compiler.disable(_built)
+
+
 def nobody_is_there(mask: Tensor) -> bool:
-    """Whether a view is padding in all samples. On a GPU asking would stall it; meta tensors cannot say."""
-    return mask.device.type == "cpu" and not bool(mask.any())
+    """Whether a view is padding in all samples. On a GPU asking would stall it."""
+    return mask.device.type == "cpu" and not values_are_unknown(mask) and not bool(mask.any())

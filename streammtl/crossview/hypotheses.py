@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from streammtl.crossview.choices import Spacing
+from streammtl.crossview.tracing import values_are_unknown
 from streammtl.errors import ConfigError, DepthRangeError
 
 NEAREST_USEFUL_M = 0.05
@@ -44,10 +45,11 @@ def depth_hypotheses(
     return depths
 
 
+@torch.compiler.disable  # looking at values breaks a compiled graph, so once and not at every comparison
 def check_depth_range(near: Tensor, far: Tensor, nearest: float = NEAREST_USEFUL_M) -> None:
     """Raises DepthRangeError unless nearest < near < far, all finite, for every sample."""
-    if near.is_meta:
-        return  # shapes without values, as when operations are counted
+    if values_are_unknown(near):
+        return
     if not bool((near > nearest).all()):
         raise DepthRangeError(
             f"near limit is {float(near.min()):.4g}; depth planes at or below {nearest:g} hold nothing an indoor "

@@ -86,8 +86,8 @@ class CrossViewModule(nn.Module):
         B·V samples, views running faster.
         """
         batch = with_known_cameras(batch)
-        features, neighbours, valid = self.view_features(batch, encoder)
         hypotheses = depth_hypotheses(batch.near_m, batch.far_m, self.settings.num_planes, str(self.settings.spacing))
+        features, neighbours, valid = self.view_features(batch, encoder)
         references = range(batch.view_mask.shape[1]) if every_view else range(1)
         swept = [self.volume(batch, features, neighbours, valid, hypotheses, view) for view in references]
         volume, seen = (samples_of_views(maps) for maps in zip(*swept, strict=True))

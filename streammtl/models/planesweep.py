@@ -37,6 +37,7 @@ class PlaneSweep(Predictor):
     Depth is in the unit of the poses and lies between the batch's near and far. Confidence estimates the probability
     that depth is within 5 % of the truth; it is 0 where no neighbour sees the point, and everywhere without
     neighbours.
+    Exports: not by torch.export: which views are there decides how much is computed. It has no weights to carry along.
     """
 
     tasks = ("depth",)
