@@ -12,6 +12,7 @@ from streammtl.encoders.registry import build_encoder
 from streammtl.errors import CheckpointError
 from streammtl.geometry import face_camera
 from streammtl.models.cross_view_mtl import CrossViewMtl
+from streammtl.models.matching_start import start_matching_from
 from streammtl.models.network_settings import PAPER, NetworkSettings
 from streammtl.models.predictor import Predictor
 from streammtl.models.registry import register_model
@@ -67,7 +68,8 @@ class Cvm(CrossViewPredictor):
 
 
 def build_network(settings: ModelSettings, network_settings: NetworkSettings) -> CrossViewMtl:
-    """The network with the weights of the settings, or seeded: published weights in the encoder, random in the rest.
+    """The network with the weights of the settings, or seeded: published weights in the encoder, those of
+    settings.matching_weights in the cross-view module, random ones in the rest.
 
     Raises: CheckpointError, ConfigError.
     """
@@ -76,6 +78,8 @@ def build_network(settings: ModelSettings, network_settings: NetworkSettings) ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = CrossViewMtl(build_encoder(chosen.encoder, pretrained, chosen.encoder_levels), TASKS, chosen)
+    if settings.weights is None and settings.matching_weights is not None:
+        start_matching_from(network, settings.matching_weights)
     if settings.weights is not None:
         state = load_weights(settings.weights, settings.weights_sha256)
         try:

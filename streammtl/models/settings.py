@@ -26,6 +26,9 @@ class ModelSettings(BaseModel):
     allow_untrained: bool = Field(False, description="run a network that has no trained weights, to try the plumbing")
     weights: Path | None = Field(None, description="safetensors file with trained weights")
     weights_sha256: str | None = Field(None, description="checksum the weights file must have; none does not check")
+    matching_weights: Path | None = Field(
+        None, description="safetensors file that the cross-view module alone starts from; weights, if given, win"
+    )
     seed: int = Field(0, description="seed of untrained parameters", ge=0)
     encoder: str | None = Field(None, description="image encoder of a network, as listed by `streammtl models`")
     encoder_levels: tuple[int, ...] | None = Field(None, description="blocks of a ViT taken as levels, 0 the first")
