@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def load_clip(path: Path, only: tuple[str, ...] | None = None) -> Clip:
             known = {f.name for f in fields(Clip)} & set(archive.files)
             arrays = {name: archive[name] for name in known if only is None or name in only}
             missing = set(NEEDED) - known
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
         raise DataError(f"{path} is not a readable clip ({error}); generate it again.") from error
     if missing:
         raise DataError(f"{path} lacks {', '.join(sorted(missing))}; generate it again.")
