@@ -33,7 +33,7 @@ def start_matching_from(network: CrossViewMtl, path: Path, sha256: str | None = 
     if unfit := [name for name in rest if name.startswith(NEEDED)]:
         raise CheckpointError(
             f"{path} lacks {len(unfit)} tensors of this cross-view module, or has them in another shape, e.g. "
-            f"{unfit[0]}; use the settings it was trained with (cross_view_channels, cross_view_layers, match_features)."
+            f"{unfit[0]}; use the settings it was trained with: cross_view_channels, cross_view_layers, match_features."
         )
     network.cross_view.load_state_dict(fitting, strict=False)
     logger.info("cross-view module: %d tensors from %s, untouched: %s", len(fitting), path, ", ".join(rest) or "none")
