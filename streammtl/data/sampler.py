@@ -43,10 +43,15 @@ class ClipSampler:
         self.pool, self.tasks, self.settings, self.seed = pool, tasks, settings, seed
         self._any_frame = settings.views.model_copy(update={"causal_share": 0.0, "candidate_share": (1.0, 1.0)})
 
-    def batch(self, number: int, batch_size: int, size: tuple[int, int]) -> ViewBatch:
-        """The batch of that number: images of `size` (height, width), all samples with as many views."""
+    def batch(self, number: int, batch_size: int, size: tuple[int, int], group: int | None = None) -> ViewBatch:
+        """The batch of that number: images of `size` (height, width), all samples with as many views.
+
+        Batches of one group have as many views as each other, so that none has to wait for the other.
+        """
         rng = np.random.default_rng((self.seed, number))
-        count = self.settings.views.draw_count(rng)
+        count = self.settings.views.draw_count(
+            np.random.default_rng((self.seed, number if group is None else group, 1))
+        )
         samples = [self._sample(np.random.default_rng((self.seed, number, i)), count, size) for i in range(batch_size)]
         batch = stack_samples(samples)
         if self.settings.appearance is None:

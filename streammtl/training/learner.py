@@ -10,12 +10,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from streammtl.errors import CheckpointError, ModelError
+from streammtl.errors import CheckpointError, ConfigError, ModelError
 from streammtl.models.cross_view_mtl import CrossViewMtl
 from streammtl.models.predictor import batch_to
 from streammtl.training.average import WeightAverage
 from streammtl.training.checkpoints import Checkpoint
 from streammtl.training.freezing import freeze_stages, set_training
+from streammtl.training.lanes import Lanes
 from streammtl.training.network import build_trainee
 from streammtl.training.objective import training_objective
 from streammtl.training.optimiser import build_optimiser, set_rates
@@ -26,18 +27,22 @@ from streammtl.views import ViewBatch
 
 logger = logging.getLogger(__name__)
 
+PASSES_PER_STEP = 64  # room in the numbers of batches
+
 
 class Learner:
     """Step after step; the state of step n and the batches from there on decide everything that follows."""
 
     def __init__(self, settings: TrainingSettings, device: torch.device, world: World) -> None:
+        if settings.lanes > 1 and (world.size > 1 or not settings.optimiser.freeze_batch_norm):
+            raise ConfigError("lanes > 1 is for one process, with optimiser.freeze_batch_norm; set lanes to 1.")
         self.settings, self.device = settings, device
         torch.manual_seed(settings.seed)
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.network = build_trainee(settings.model, settings.tasks).to(device, memory_format=layout)
         freeze_stages(self.network.encoder, settings.optimiser.freeze_encoder_stages)
         set_training(self.network, settings.optimiser.freeze_batch_norm)
-        self._forward = world.parallelise(self.network)
+        self._lanes = Lanes(self.network, world.parallelise(self.network), settings.lanes)
         self._optimiser = build_optimiser(self.network, settings.optimiser)
         self.average = WeightAverage(self.network, settings.optimiser.average_decay)
         self.step = 0
@@ -50,22 +55,25 @@ class Learner:
         """
         stage = self.settings.stage_at(self.step)
         set_rates(self._optimiser, self.rate)
-        terms: dict[str, Tensor] = {}
-        labelled = False
-        for _ in range(stage.accumulate):
-            batch = batch_to(next(batches), self.device)
-            with self.autocast():
-                outputs = self._forward(batch, self.settings.objective.strides, every_volume=True)
-            objective = training_objective(outputs, batch, self.settings.objective)
-            terms |= objective.terms
-            if objective.total is not None:
-                (objective.total / stage.accumulate).backward()
-                labelled = True
-        if labelled:
+        first = self.step * PASSES_PER_STEP
+        work = [(first + turn, batch_to(next(batches), self.device)) for turn in range(stage.accumulate)]
+        passes = self._lanes.run(self._pass, work)
+        terms = {name: value for found in passes for name, value in found.items()}
+        if terms:
             terms["gradient_norm"] = self._update()
         self._optimiser.zero_grad(set_to_none=True)
         self.step += 1
         return terms
+
+    def _pass(self, network: nn.Module, item: tuple[int, ViewBatch]) -> dict[str, Tensor]:
+        """Forward and backward on one batch; gives the terms of its loss, none where it has no labels."""
+        turn, batch = item
+        with self.autocast():
+            outputs = network(batch, self.settings.objective.strides, every_volume=True)
+        objective = training_objective(outputs, batch, self.settings.objective, turn)
+        if objective.total is not None:
+            (objective.total / self.settings.stage_at(self.step).accumulate).backward()
+        return objective.terms
 
     @property
     def rate(self) -> float:

@@ -26,10 +26,11 @@ class Objective:
     terms: dict[str, Tensor]
 
 
-def training_objective(outputs: RawOutputs, batch: ViewBatch, settings: ObjectiveSettings) -> Objective:
+def training_objective(outputs: RawOutputs, batch: ViewBatch, settings: ObjectiveSettings, turn: int = 0) -> Objective:
     """Depth by its logarithm with shape, spread and matching terms; the other tasks by their own losses.
 
-    Labels are those of view 0. What a batch has no labels of has no term, and its head no gradient.
+    Labels are those of view 0. What a batch has no labels of has no term, and its head no gradient. `turn` counts
+    batches: which labels thinned ones are taken changes with it.
     """
     weighted: list[Tensor] = []
     terms: dict[str, Tensor] = {}
@@ -40,22 +41,22 @@ def training_objective(outputs: RawOutputs, batch: ViewBatch, settings: Objectiv
     others = {task: raw for task, raw in outputs.raw.items() if task != "depth" and task in batch.targets}
     if others:
         weights = {task: weight for task, weight in settings.tasks.items() if task in others}
-        loss = multi_task_loss(others, thinned_labels(batch, others), weights)
+        loss = multi_task_loss(others, thinned_labels(batch, others, turn), weights)
         weighted += [] if loss.total is None else [loss.total]
         terms |= {task: mean.detach() for task, mean in loss.tasks.items()}
     return Objective(torch.stack(weighted).sum() if weighted else None, terms)
 
 
-def thinned_labels(batch: ViewBatch, raw: Mapping[str, Tensor]) -> ViewBatch:
+def thinned_labels(batch: ViewBatch, raw: Mapping[str, Tensor], turn: int) -> ViewBatch:
     """The batch with every n-th label of the tasks whose outputs are n times smaller than the images.
 
-    Which of the n x n pixels of a cell is taken changes from call to call, so that none is preferred.
+    Each of the n x n pixels of a cell has its turn, so that none is preferred.
     """
     targets, valid = dict(batch.targets), dict(batch.valid)
     for task, output in raw.items():
         stride = batch.images.shape[-1] // output.shape[-1]
         if stride > 1:
-            row, column = (int(torch.randint(stride, ())) for _ in range(2))
+            row, column = turn % stride, turn // stride % stride
             for labels in (targets, valid):
                 if task in labels:
                     labels[task] = labels[task][..., row::stride, column::stride]

@@ -106,6 +106,9 @@ class TrainingSettings(BaseModel):
     precision: Literal["bf16", "fp32"] = Field("bf16", description="of the network's products; losses are fp32")
     device: str = Field("auto", description="auto (CUDA where there is one), cpu, cuda, ...")
     channels_last: bool = Field(False, description="memory layout of convolutions; faster on CUDA")
+    lanes: int = Field(
+        1, description="passes of a step done at the same time, on a CPU with torch_threads=1; of `accumulate`", ge=1
+    )
     torch_threads: int | None = Field(None, description="CPU threads of the network; none is PyTorch's choice", ge=1)
     checkpoint_minutes: float = Field(10.0, description="minutes between checkpoints", gt=0)
     keep_checkpoints: int = Field(2, description="checkpoints kept", ge=1)

@@ -15,7 +15,7 @@ from streammtl.errors import ConfigError
 from streammtl.models.predictor import choose_device
 from streammtl.training.checkpoints import Checkpoint, checkpoint_paths, load_checkpoint, save_checkpoint
 from streammtl.training.journal import Journal, duration
-from streammtl.training.learner import Learner
+from streammtl.training.learner import PASSES_PER_STEP, Learner
 from streammtl.training.loader import prefetched
 from streammtl.training.progress import Progress
 from streammtl.training.settings import TrainingSettings
@@ -23,7 +23,7 @@ from streammtl.training.validation import Validation
 from streammtl.training.world import World
 from streammtl.views import ViewBatch
 
-PASSES_PER_STEP, MOST_PROCESSES = 64, 4096  # how the numbers of batches are composed
+MOST_PROCESSES = 4096  # room in the numbers of batches
 CHOSEN_BY = "depth.abs_rel"
 
 
@@ -102,7 +102,7 @@ class Trainer:
         def prepare(request: tuple[int, int]) -> ViewBatch:
             stage = settings.stage_at(request[0])
             number = (request[0] * PASSES_PER_STEP + request[1]) * MOST_PROCESSES + self.world.rank
-            return self._sampler.batch(number, stage.batch_size, stage.size)
+            return self._sampler.batch(number, stage.batch_size, stage.size, group=request[0])
 
         return prefetched(requests(), prepare, settings.data.threads, settings.data.prefetch)
 

@@ -154,10 +154,9 @@ def test_labels_of_a_smaller_output_are_those_of_its_cells(pool, tiny):
     batch = ClipSampler(ClipPool(pool), ("depth", "semantics"), training_settings(tiny).data.sampling, 0).batch(
         0, 2, (64, 96)
     )
-    torch.manual_seed(0)
     seen = set()
-    for _ in range(20):
-        thin = thinned_labels(batch, {"semantics": torch.zeros(2, 40, 32, 48)}).targets
+    for turn in range(4):
+        thin = thinned_labels(batch, {"semantics": torch.zeros(2, 40, 32, 48)}, turn).targets
         assert torch.equal(thin["depth"], batch.targets["depth"])
         cells = batch.targets["semantics"][:, 0, 0].unfold(1, 2, 2).unfold(2, 2, 2).flatten(-2)  # [B,32,48,4]
         taken = [k for k in range(4) if torch.equal(thin["semantics"][:, 0, 0], cells[..., k])]
