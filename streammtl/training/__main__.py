@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
-
-# Threads that spin while they wait for each other starve whatever else runs, and themselves: several times as slow on
-# cores that are shared, a quarter slower without it on cores that are not.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from streammtl.errors import StreamMtlError
 from streammtl.training.config import read_json, training_settings
