@@ -33,7 +33,20 @@ def room_clip(seed: int, size: tuple[int, int] = SIZE, frames: int = FRAMES) -> 
     edges = np.zeros_like(labels)
     edges[:, :, 1:] |= labels[:, :, 1:] != labels[:, :, :-1]
     edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-    return Clip(images, depth, normals, labels, edges, K, T, np.arange(frames) / 10.0)
+    return Clip(images, depth, normals, labels, edges, K, T, np.arange(frames) / 10.0, flow=still_flow(depth, K, T))
+
+
+def still_flow(depth: np.ndarray, K: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """Pixels f16 [F,H,W,2] that a scene without motion moves by to the next frame; NaN in the last."""
+    flow = np.full((*depth.shape, 2), np.nan, np.float16)
+    v, u = np.mgrid[: depth.shape[1], : depth.shape[2]]
+    rays = np.stack((u, v, np.ones_like(u)), -1) @ np.linalg.inv(K.astype(np.float64)).T
+    for frame in range(len(depth) - 1):
+        T_next_now = np.linalg.inv(T[frame + 1]) @ T[frame]
+        seen = (rays * depth[frame][..., None].astype(np.float64)) @ T_next_now[:3, :3].T + T_next_now[:3, 3]
+        there = seen @ K.T
+        flow[frame] = there[..., :2] / there[..., 2:] - np.stack((u, v), -1)
+    return flow
 
 
 def path_of_poses(rng: np.random.Generator, half: np.ndarray, frames: int) -> np.ndarray:

@@ -57,7 +57,11 @@ class ClipSampler:
         if self.settings.appearance is None:
             return batch
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        return replace(batch, images=vary_appearance(batch.images, self.settings.appearance, generator))
+        if batch.next_images is None:
+            return replace(batch, images=vary_appearance(batch.images, self.settings.appearance, generator))
+        both = torch.cat((batch.images, batch.next_images), 1)
+        images, following = vary_appearance(both, self.settings.appearance, generator).chunk(2, 1)
+        return replace(batch, images=images, next_images=following)
 
     def _sample(self, rng: np.random.Generator, count: int, size: tuple[int, int]) -> ViewBatch:
         clip = self.pool.clip(int(rng.integers(len(self.pool))))

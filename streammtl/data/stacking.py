@@ -24,6 +24,7 @@ def stack_samples(samples: list[ViewBatch]) -> ViewBatch:
         **{name: torch.cat([getattr(sample, name) for sample in samples]) for name in TENSORS},
         targets={task: torch.cat([labels[0] for labels in _labels(task, samples)]) for task in tasks},
         valid={task: torch.cat([labels[1] for labels in _labels(task, samples)]) for task in tasks},
+        next_images=None if samples[0].next_images is None else torch.cat([s.next_images for s in samples]),
     )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from streammtl.augmentation.scale import scale_views
 from streammtl.data.clip import Clip
 from streammtl.errors import ConfigError
+from streammtl.tasks.registry import task_spec
 from streammtl.tasks.spec import IGNORE
 from streammtl.views import ViewBatch
 
@@ -57,9 +58,13 @@ def read_window(
     """One sample [1,V,...] of `size` (height, width): the window of all frames.
 
     Depth is labelled in all views [1,V,...], which matching learns from; the other tasks in the first [1,1,...]. Tasks
-    of which the clip holds no truth have no labels. near_m and far_m are 0: the caller knows them.
+    of which the clip holds no truth have no labels. The frames that follow come along where a task is about two. near_m
+    and far_m are 0: the caller knows them.
     """
-    images = np.stack([window.of(clip.images, frame) for frame in frames])
+    following = None
+    if any(task_spec(task).frames > 1 for task in tasks):
+        last = len(clip.images) - 1
+        following = _images(clip, [min(frame + 1, last) for frame in frames], window)
     K = torch.from_numpy(np.array(clip.K, np.float32))
     K[0, 2] -= window.left
     K[1, 2] -= window.top
@@ -71,7 +76,7 @@ def read_window(
             targets[task] = torch.stack([values for values, _ in labels])[None]
             valid[task] = torch.stack([known for _, known in labels])[None, :, None]
     sample = ViewBatch(
-        images=torch.from_numpy(images).permute(0, 3, 1, 2)[None].float() / 255,
+        images=_images(clip, frames, window),
         K=K.expand(1, len(frames), 3, 3).clone(),
         T_world_cam=torch.from_numpy(np.array(clip.T_world_cam[list(frames)], np.float64))[None],
         view_mask=torch.ones(1, len(frames), dtype=torch.bool),
@@ -79,8 +84,15 @@ def read_window(
         far_m=torch.zeros(1),
         targets=targets,
         valid=valid,
+        next_images=following,
     )
     return sample if (window.height, window.width) == size else scale_views(sample, size[0] / window.height)
+
+
+def _images(clip: Clip, frames: Sequence[int], window: Window) -> Tensor:
+    """f32 [1,V,3,h,w] in [0,1]."""
+    images = np.stack([window.of(clip.images, frame) for frame in frames])
+    return torch.from_numpy(images).permute(0, 3, 1, 2)[None].float() / 255
 
 
 Label = tuple[Tensor, Tensor] | None  # values [C,H,W] and validity bool [H,W]

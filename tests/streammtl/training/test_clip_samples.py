@@ -160,3 +160,25 @@ def test_samples_with_other_labels_share_a_batch(pool):
     assert batch.valid["semantics"][0].any() and not batch.valid["semantics"][1].any()
     assert batch.valid["depth"].any(-1).any(-1).all()
     assert (batch.targets["semantics"][0][batch.valid["semantics"][0]] != IGNORE).all()
+
+
+def test_flow_leads_to_where_the_next_frame_shows_the_same(pool):
+    flowing = ClipSampler(ClipPool(pool), ("depth", "optical_flow"), TRUE, 0)
+    residuals, still = [], []
+    for number in range(4):
+        batch = flowing.batch(number, 2, (64, 96))
+        v, u = torch.meshgrid(torch.arange(64.0), torch.arange(96.0), indexing="ij")
+        flow = batch.targets["optical_flow"][:, 0]
+        there = torch.stack(((u + flow[:, 0]) / 95 * 2 - 1, (v + flow[:, 1]) / 63 * 2 - 1), -1)
+        valid = batch.valid["optical_flow"][:, 0, 0] & (there.abs() < 1).all(-1)
+        following = F.grid_sample(batch.next_images[:, 0], torch.where(valid[..., None], there, 0), align_corners=True)
+        residuals.append((following - batch.images[:, 0]).abs().mean(1)[valid])
+        still.append((batch.next_images[:, 0] - batch.images[:, 0]).abs().mean(1)[valid])
+    assert torch.cat(residuals).median() < 0.4 * torch.cat(still).median()
+
+
+def test_frames_that_follow_are_read_only_for_tasks_about_motion(pool):
+    assert sampler(pool).batch(0, 2, (64, 96)).next_images is None
+    settings = SamplingSettings()
+    batch = ClipSampler(ClipPool(pool), ("depth", "optical_flow"), settings, 0).batch(0, 2, (64, 96))
+    assert batch.next_images.shape == batch.images.shape

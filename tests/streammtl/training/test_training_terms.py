@@ -124,7 +124,19 @@ def test_a_step_with_gradients_that_are_not_finite_changes_nothing_and_too_many_
     [
         ("depth",),
         ("depth", "normals", "boundaries"),
-        ("depth", "semantics", "normals", "boundaries", "saliency", "albedo", "shading"),
+        ("depth", "semantics", "normals", "boundaries", "optical_flow", "albedo", "shading"),
+        (
+            "depth",
+            "semantics",
+            "normals",
+            "boundaries",
+            "saliency",
+            "human_parts",
+            "optical_flow",
+            "scene_flow",
+            "albedo",
+            "shading",
+        ),
     ],
 )
 def test_any_number_of_tasks_trains_and_what_has_no_labels_is_left_alone(tiny, tasks, tmp_path):
@@ -135,7 +147,7 @@ def test_any_number_of_tasks_trains_and_what_has_no_labels_is_left_alone(tiny, t
     for name, tensor in trainer.learner.network.named_parameters():
         if not name.startswith("heads."):
             continue
-        labelled = name.split(".")[1] not in ("saliency", "albedo", "shading")  # the clips hold no truth of these
+        labelled = name.split(".")[1] in ("semantics", "normals", "boundaries", "optical_flow")  # what clips hold
         assert torch.equal(tensor, before[name]) != labelled, name
 
 
