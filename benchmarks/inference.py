@@ -4,15 +4,17 @@ python benchmarks/inference.py [--model cvm-lite] [--size 240x320] [--views 3] [
                                [--device cuda] [--bf16] [--compile] [--repeats N] [--json]
 
 Plain cost volumes: features of every plane sampled in one grid_sample call, as cross-view networks usually do
-("stacked"), and plane by plane, which takes less memory ("per plane"). All three get the same features and poses in
-the same run, in turn; the largest difference between their scores is given. Times are the smallest of the repeats,
-since a busy machine only ever adds. Memory is what a part takes at its peak beyond what was there before.
+("stacked"), and plane by plane, which takes less memory ("per plane"). On CUDA the fused kernel is there as well. All
+get the same features and poses in the same run, in turn; the largest difference between their scores is given. Times
+are the smallest of the repeats, since a busy machine only ever adds. Memory is what a part takes at its peak beyond
+what was there before.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import importlib.util
 import json
 import os
 import time
@@ -69,7 +71,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     with torch.inference_mode(), torch.autocast(arguments.device, torch.bfloat16, enabled=arguments.bf16):
         rows, volumes = parts(network, batch, meter, arguments.compile)
     milliseconds = {row["part"]: row["ms"] for row in rows}
-    ours, stacked, per_plane = volumes
+    ours, *others = volumes
     seen = ours != 0
     return {
         "what": f"{arguments.model}, {arguments.size}, {arguments.views} views, {arguments.device}"
@@ -77,13 +79,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "rows": rows,
         "faster_than_stacked": milliseconds["cost volume, plain, stacked"] / milliseconds["cost volume"],
         "faster_than_per_plane": milliseconds["cost volume, plain, per plane"] / milliseconds["cost volume"],
-        "largest_difference": max(float((ours - other)[seen].abs().max()) for other in (stacked, per_plane)),
+        "largest_difference": max(float((ours - other)[seen].abs().max()) for other in others),
         "score_spread": float(ours[seen].std()),
     }
 
 
-def parts(network: Any, batch: Any, meter: Meter, compiled: bool) -> tuple[list[dict], tuple]:
-    """Rows of all parts, and the scores of the three cost volumes."""
+def parts(network: Any, batch: Any, meter: Meter, compiled: bool) -> tuple[list[dict], list]:
+    """Rows of all parts, and the scores of all cost volumes, ours first."""
     import torch
 
     from streammtl.crossview.cost_volume import build_cost_volume
@@ -108,13 +110,14 @@ def parts(network: Any, batch: Any, meter: Meter, compiled: bool) -> tuple[list[
     def volume(method: str) -> Any:
         return build_cost_volume(reference, sources, geometry, planes, method).scores
 
-    volumes = meter.run_in_turn(
-        {
-            "cost volume": lambda: volume("auto"),
-            "cost volume, plain, stacked": lambda: stacked_volume(reference, sources, geometry, planes),
-            "cost volume, plain, per plane": lambda: volume("per_plane"),
-        }
-    )
+    ways = {
+        "cost volume": lambda: volume("auto"),
+        "cost volume, plain, stacked": lambda: stacked_volume(reference, sources, geometry, planes),
+        "cost volume, plain, per plane": lambda: volume("per_plane"),
+    }
+    if meter.cuda and importlib.util.find_spec("triton"):
+        ways["cost volume, fused kernel"] = lambda: volume("fused")
+    volumes = meter.run_in_turn(ways)
     seen = cross(batch, network.encoder)
     if seen.upsampled is not None:
         meter.run("upsampling", lambda: cross.upsampled(seen.features, seen.volume))

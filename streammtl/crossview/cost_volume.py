@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -17,7 +19,7 @@ from streammtl.errors import ConfigError, ShapeError
 
 # At most this much for products of reference and source features at a time.
 PRODUCTS_BUDGET_BYTES = 256_000_000
-METHODS = ("auto", "boxes", "all_pairs", "per_plane")
+METHODS = ("auto", "boxes", "all_pairs", "per_plane", "fused")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def view_scores(
     products (`per_plane`), or taking products and then sampling those, which never hold more than budget_bytes at a
     time: with the boxes that the epipolar lines cross (`boxes`, on a CPU only) or with the whole source (`all_pairs`).
     `auto` takes what is faster: all pairs on a GPU; on a CPU boxes, unless they would be large for the few channels.
+    `fused` is one kernel that holds no products at all, on CUDA with Triton; for maps whose products need many passes.
     An exported graph has all pairs, the one method whose shapes do not depend on poses.
     Geometry is float32 whatever autocast says; features may be of lower precision, scores are float32.
 
@@ -88,6 +91,8 @@ def _view_scores(
         landing = Landing(u, v, *grid)
         if method == "per_plane":
             scores = _per_plane(reference.float(), source.float(), landing)
+        elif method == "fused":
+            scores = fused_kernel()(reference, source, geometry, index, inverse_depths, landing, budget_bytes)
         else:
             scores = all_pairs_scores(reference, source, landing, budget_bytes)
         visible = _between(inverse_depths[..., None], *(end[:, None] for end in seen))
@@ -97,6 +102,9 @@ def _view_scores(
 def _check(reference: Tensor, source: Tensor, geometry: SweepGeometry, method: str) -> None:
     if method not in METHODS:
         raise ConfigError(f"cost volume method {method!r} is unknown; use one of {', '.join(METHODS)}.")
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
+    if method == "fused" and reference.device.type != "cuda" and not interpreted:
+        raise ConfigError(f"cost volume method fused works on CUDA, not on {reference.device}; use auto.")
     if method == "boxes" and reference.device.type != "cpu":
         raise ConfigError(f"cost volume method boxes works on a CPU, not on {reference.device}; use all_pairs or auto.")
     if reference.shape != source.shape or reference.shape[-2:] != (geometry.height, geometry.width):
@@ -104,6 +112,15 @@ def _check(reference: Tensor, source: Tensor, geometry: SweepGeometry, method: s
             f"reference {tuple(reference.shape)} and source {tuple(source.shape)} must be equal and on the geometry's "
             f"{geometry.height}x{geometry.width} grid."
         )
+
+
+def fused_kernel() -> Callable[..., Tensor]:
+    """The kernel's function, imported late: only CUDA builds of PyTorch bring Triton along. Raises: ConfigError."""
+    try:
+        from streammtl.crossview.cost_volume_triton import fused_scores
+    except ImportError as error:
+        raise ConfigError("cost volume method fused needs Triton, which is not installed; use auto.") from error
+    return fused_scores
 
 
 def boxes_are_faster(channels: int, products: float) -> bool:
