@@ -27,8 +27,9 @@ def test_two_processes_average_the_gradients_of_their_batches_and_go_on(tiny, tm
 
     alone = Trainer(settings, tmp_path / "alone")
     for rank in range(2):
-        batch = alone._sampler.batch(rank, 2, (64, 96))
-        (training_objective(alone.learner.network(batch), batch, settings.objective).total / 2).backward()
+        batch = alone._sampler.batch(rank, 2, (64, 96), group=0)
+        outputs = alone.learner.network(batch, every_volume=True)
+        (training_objective(outputs, batch, settings.objective).total / 2).backward()
     first_moment = 1 - settings.optimiser.betas[0]
     parameters = [p for group in alone.learner._optimiser.param_groups for p in group["params"]]
     for index, parameter in enumerate(parameters):
