@@ -14,9 +14,11 @@ from streammtl.geometry import face_camera
 from streammtl.models.cross_view_mtl import CrossViewMtl
 from streammtl.models.matching_start import start_matching_from
 from streammtl.models.network_settings import PAPER, NetworkSettings
+from streammtl.models.precision import reads_bf16
 from streammtl.models.predictor import Predictor
 from streammtl.models.registry import register_model
 from streammtl.models.settings import ModelSettings
+from streammtl.models.shipped import shipped_weights
 from streammtl.models.weights import load_weights
 from streammtl.tasks.activations import activate
 from streammtl.tasks.registry import task_spec
@@ -31,7 +33,8 @@ class CrossViewPredictor(Predictor):
 
     Poses must be metric. Confidence is the probability that depth is within 5 % of the truth, under the predicted
     spread.
-    Raises: CheckpointError for untrained weights unless settings.allow_untrained, or weights that do not fit;
+    Without settings.weights it takes those that come with the package, where the network is the one they are for.
+    Raises: CheckpointError where there are none unless settings.allow_untrained, or weights that do not fit;
     ConfigError for settings that do not fit each other.
     """
 
@@ -44,17 +47,27 @@ class CrossViewPredictor(Predictor):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         if settings.weights is None and not settings.allow_untrained:
-            raise CheckpointError(
-                f"model {self.name} has no trained weights: what it predicts would be noise. Give model.weights a "
-                "safetensors file, use planesweep, or pass --set model.allow_untrained=true to try the untrained one."
-            )
+            settings = self._with_shipped_weights(settings)
         self.network = build_network(settings, self.network_settings).to(self.device).eval()
+        self._low_precision = reads_bf16(settings.precision, self.device)
+
+    def _with_shipped_weights(self, settings: ModelSettings) -> ModelSettings:
+        as_trained = self.network_settings.changed_by(settings) == self.network_settings
+        shipped = shipped_weights(self.name) if as_trained else None
+        if shipped is None:
+            why = "has no trained weights" if as_trained else "has no trained weights for these settings"
+            raise CheckpointError(
+                f"model {self.name} {why}: what it predicts would be noise. Give model.weights a safetensors file, "
+                "use planesweep, or pass --set model.allow_untrained=true to try the untrained one."
+            )
+        return settings.model_copy(update={"weights": shipped.path, "weights_sha256": shipped.sha256})
 
     def _predict(self, batch: ViewBatch) -> TaskOutputs:
-        outputs = self.network(batch)
-        values = {task: activate(raw, task_spec(task).activation) for task, raw in outputs.raw.items()}
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._low_precision):
+            outputs = self.network(batch)
+        values = {task: activate(raw.float(), task_spec(task).activation) for task, raw in outputs.raw.items()}
         values["normals"] = face_camera(values["normals"], batch.K[:, 0])
-        return TaskOutputs(values, laplace_confidence(outputs.log_depth_scale), self.depth_scale)
+        return TaskOutputs(values, laplace_confidence(outputs.log_depth_scale.float()), self.depth_scale)
 
 
 @register_model("cvm")

@@ -23,6 +23,9 @@ class ModelSettings(BaseModel):
     far_m: float = Field(10.0, description="farthest depth where no sparse points say otherwise, metres", gt=0.05)
     threads: int | None = Field(None, description="CPU threads of the model; none leaves PyTorch's own choice", ge=1)
     device: str = Field("auto", description="auto (CUDA where there is one), cpu, cuda, cuda:1, ...")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of a network's products; auto is bf16 where the device computes in it, geometry stays fp32"
+    )
     allow_untrained: bool = Field(False, description="run a network that has no trained weights, to try the plumbing")
     weights: Path | None = Field(None, description="safetensors file with trained weights")
     weights_sha256: str | None = Field(None, description="checksum the weights file must have; none does not check")

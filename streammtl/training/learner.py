@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from streammtl.errors import CheckpointError, ConfigError, ModelError
 from streammtl.models.cross_view_mtl import CrossViewMtl
+from streammtl.models.every_view import every_view_first
 from streammtl.models.predictor import batch_to
 from streammtl.training.average import WeightAverage
 from streammtl.training.checkpoints import Checkpoint
@@ -68,9 +69,11 @@ class Learner:
     def _pass(self, network: nn.Module, item: tuple[int, ViewBatch]) -> dict[str, Tensor]:
         """Forward and backward on one batch; gives the terms of its loss, none where it has no labels."""
         turn, batch = item
+        settings = self.settings.objective
         with self.autocast():
-            outputs = network(batch, self.settings.objective.strides, every_volume=True)
-        objective = training_objective(outputs, batch, self.settings.objective, turn)
+            outputs = network(batch, settings.strides, every_view=settings.every_view, every_volume=True)
+        labelled = every_view_first(batch) if settings.every_view else batch
+        objective = training_objective(outputs, labelled, settings, turn)
         if objective.total is not None:
             (objective.total / self.settings.stage_at(self.step).accumulate).backward()
         return objective.terms

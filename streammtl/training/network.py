@@ -8,6 +8,7 @@ from streammtl.encoders.registry import build_encoder
 from streammtl.errors import CheckpointError, ConfigError
 from streammtl.models.cross_view_mtl import CrossViewMtl
 from streammtl.models.cvm import CrossViewPredictor
+from streammtl.models.matching_start import start_matching_from
 from streammtl.models.network_settings import NetworkSettings
 from streammtl.models.registry import model_class
 from streammtl.models.settings import ModelSettings
@@ -23,7 +24,8 @@ def network_settings(settings: ModelSettings) -> NetworkSettings:
 
 
 def build_trainee(settings: ModelSettings, tasks: tuple[str, ...]) -> CrossViewMtl:
-    """The network for these tasks: published weights in the encoder and seeded ones in the rest, or settings.weights.
+    """The network for these tasks: published weights in the encoder, settings.matching_weights in the cross-view module
+    and seeded ones in the rest, or settings.weights in all of it.
 
     Raises: ConfigError; CheckpointError for weights that do not fit.
     """
@@ -32,6 +34,8 @@ def build_trainee(settings: ModelSettings, tasks: tuple[str, ...]) -> CrossViewM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = CrossViewMtl(build_encoder(chosen.encoder, pretrained, chosen.encoder_levels), tasks, chosen)
+    if settings.matching_weights is not None and settings.weights is None:
+        start_matching_from(network, settings.matching_weights)
     if settings.weights is not None:
         try:
             network.load_state_dict(load_weights(settings.weights, settings.weights_sha256))

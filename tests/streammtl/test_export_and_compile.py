@@ -22,7 +22,7 @@ SIZE = (64, 96)
 
 
 def model_of(name: str, **change):
-    settings = ModelSettings(name=name, allow_untrained=True, pretrained_encoder=False, num_planes=16, **change)
+    settings = ModelSettings(name=name, allow_untrained=True, pretrained_encoder=False, num_planes=16, precision="fp32", **change)
     model = build_model(settings)
     for parameter in model.network.parameters():
         if not parameter.any():

@@ -195,3 +195,24 @@ def test_matching_is_judged_in_every_view_and_the_rest_in_the_reference(pool, ti
     assert only_first != pytest.approx(expected.item())
     batch.targets["depth"], batch.valid["depth"] = batch.targets["depth"][:, :1], batch.valid["depth"][:, :1]
     assert training_objective(many, batch, settings.objective).terms["matching"] == pytest.approx(only_first.item())
+
+
+def test_all_views_are_judged_where_that_is_asked_for(tiny, monkeypatch):
+    counted = []
+
+    def seen(outputs, batch, settings, turn=0):
+        counted.append((outputs.raw["depth"].shape[0], batch.images.shape[:2]))
+        return training_objective(outputs, batch, settings, turn)
+
+    monkeypatch.setattr("streammtl.training.learner.training_objective", seen)
+    for overrides, per_sample in (((), False), (("objective.every_view=true",), True)):
+        settings = training_settings(tiny, overrides)
+        learner = Learner(settings, torch.device("cpu"), World())
+        sampler = ClipSampler(ClipPool(settings.data.pool), settings.tasks, settings.data.sampling, settings.seed)
+        batch = next(b for b in (sampler.batch(i, 2, (64, 96)) for i in range(50)) if b.view_mask[:, 1:].any())
+        terms = learner.train_step(iter([batch]))
+        assert math.isfinite(terms["depth"]) and terms["gradient_norm"] > 0
+        samples, views = batch.images.shape[:2]
+        rows, (labelled, labelled_views) = counted[-1]
+        assert rows == labelled == samples * (views if per_sample else 1)
+        assert labelled_views == views
