@@ -32,4 +32,19 @@ def as_text(result: dict[str, Any]) -> str:
             f"{error['completeness_m'] * 100:.1f} cm; at 5 cm precision {at['precision']:.3f}, recall "
             f"{at['recall']:.3f}, F-score {at['f_score']:.3f}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_labels(result["semantics"])])
+
+
+def _labels(semantics: dict[str, Any] | None) -> list[str]:
+    if semantics is None:
+        return []
+    lines = []
+    for key, name in (("trajectory_aligned", "trajectory alignment"), ("after_icp", "ICP")):
+        found = semantics[key]
+        matched, everything = found["matched"], found["all"]
+        lines.append(
+            f"labels after {name}: {found['coverage']:.1%} of the true points have a labelled vertex within "
+            f"{semantics['reach_m'] * 100:.0f} cm; of these mIoU {matched['miou']:.3f}, accuracy "
+            f"{matched['accuracy']:.3f}; of all mIoU {everything['miou']:.3f}, accuracy {everything['accuracy']:.3f}"
+        )
+    return lines

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mapping.evaluation.semantics import semantics
 from mapping.evaluation.surface import SAMPLES, Triangles, align_by_icp, surface_error
 from mapping.evaluation.trajectory import AbsoluteError, absolute_error, angles_deg, associate, relative_error
 from mapping.evaluation.truth import TRUTH_FAR_M, SeenByCameras, TruePoses, read_camera, read_poses, true_surface
@@ -14,6 +15,7 @@ from mapping.evaluation.visibility import VisibleSurface
 from mapping.store.reader import MapReader
 from mapping.store.trajectory import MapTrajectory
 from mapping.surface.map_mesh import map_mesh
+from mapping.surface.mesh import Mesh
 from streammtl.errors import GeometryError
 from streammtl.views import ScaleStatus
 
@@ -28,6 +30,7 @@ def evaluate_map(reader: MapReader, truth_folder: Path | str, samples: int = SAM
     map count.
     surface: accuracy, completeness, precision, recall and F-score after the trajectory's alignment (Sim(3) where the
     map or the truth knows no metres, else SE(3)) and after ICP on top of it; None when the folder holds no surface.
+    semantics: labels of the map's vertices at points of the true surface, after both alignments; see `semantics`.
     `samples` points are drawn from each surface. Of several components the one with the most matched poses is judged.
     Raises: RecordingError for a folder without truth; GeometryError when fewer than 3 poses match; StoreError.
     """
@@ -50,7 +53,13 @@ def evaluate_map(reader: MapReader, truth_folder: Path | str, samples: int = SAM
         }
     }
     metric = truth.metric and reader.header.scale.status == ScaleStatus.METRIC
-    result["surface"] = _surface(reader, component, folder, truth, se3 if metric else sim3, samples)
+    found = true_surface(folder, truth)
+    if found is None:
+        return result | {"surface": None, "semantics": None}
+    mesh = _mesh(reader, component)
+    fit = se3 if metric else sim3
+    result["surface"], placed = _surface(mesh, folder, truth, found, fit, samples)
+    result["semantics"] = semantics(reader.header, mesh.labels, placed, fit.scale, folder, truth, found)
     return result
 
 
@@ -87,11 +96,9 @@ def _drift(
 
 
 def _surface(
-    reader: MapReader, component: int, folder: Path, poses: TruePoses, fit: AbsoluteError, samples: int
-) -> dict[str, Any] | None:
-    found = true_surface(folder, poses)
-    if found is None:
-        return None
+    mesh: Mesh, folder: Path, poses: TruePoses, found: tuple[Triangles, str], fit: AbsoluteError, samples: int
+) -> tuple[dict[str, Any], dict[str, Triangles]]:
+    """The figures, and where each alignment puts the map."""
     truth, origin = found
     seen = visible = None
     if (folder / "intrinsics.json").is_file():
@@ -99,28 +106,22 @@ def _surface(
         seen = SeenByCameras(poses, camera, TRUTH_FAR_M if origin != "mesh.ply" else np.inf)
         if origin == "mesh.ply":  # fused depth was seen by construction
             visible = VisibleSurface(truth, poses.T_world_cam, camera)
-    estimate = _mesh(reader, component).moved(fit.alignment)
+    estimate = Triangles(mesh.vertices.astype(np.float64), mesh.faces).moved(fit.alignment)
     motion, partners = align_by_icp(estimate, truth, seen)
-    return {
-        "truth": origin,
-        "alignment": "se3" if fit.scale == 1.0 else "sim3",
-        "trajectory_aligned": surface_error(estimate, truth, seen=seen, samples=samples, visible=visible).as_dict(),
-        "after_icp": surface_error(
-            estimate.moved(motion), truth, seen=seen, samples=samples, visible=visible
-        ).as_dict(),
-        "icp": {
-            "shift_m": float(
-                np.linalg.norm(motion.points(estimate.vertices).mean(axis=0) - estimate.vertices.mean(axis=0))
-            )
-            if len(estimate.vertices)
-            else 0.0,
-            "turn_deg": float(angles_deg(motion.R[None])[0]),
-            "partners": partners,
-        },
+    placed = {"trajectory_aligned": estimate, "after_icp": estimate.moved(motion)}
+    figures = {
+        name: surface_error(at, truth, seen=seen, samples=samples, visible=visible).as_dict()
+        for name, at in placed.items()
     }
+    shift = motion.points(estimate.vertices).mean(axis=0) - estimate.vertices.mean(axis=0) if len(mesh.vertices) else 0
+    icp = {
+        "shift_m": float(np.linalg.norm(shift)),
+        "turn_deg": float(angles_deg(motion.R[None])[0]),
+        "partners": partners,
+    }
+    return {"truth": origin, "alignment": "se3" if fit.scale == 1.0 else "sim3", **figures, "icp": icp}, placed
 
 
-def _mesh(reader: MapReader, component: int) -> Triangles:
+def _mesh(reader: MapReader, component: int) -> Mesh:
     stored = reader.surface() if reader.header.components == 1 else None
-    stored = stored or map_mesh(reader, component)
-    return Triangles(stored.vertices.astype(np.float64), stored.faces)
+    return stored or map_mesh(reader, component)

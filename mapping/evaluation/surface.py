@@ -61,10 +61,17 @@ class SurfaceError:
 
 def sample_surface(mesh: Triangles, count: int, seed: int = 0) -> np.ndarray:
     """`count` points [N,3] spread evenly over the area of a mesh; none for a mesh without area."""
+    triangle, weights = sample_triangles(mesh, count, seed)
+    a, b, c = mesh.vertices[mesh.faces[triangle]].transpose(1, 0, 2)
+    return a + weights[:, 1:2] * (b - a) + weights[:, 2:] * (c - a)
+
+
+def sample_triangles(mesh: Triangles, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The same points as triangles i64 [N] and weights of their corners f64 [N,3]."""
     corners = mesh.vertices[mesh.faces]
     areas = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     if not areas.sum() > 0:
-        return np.zeros((0, 3))
+        return np.zeros(0, np.int64), np.zeros((0, 3))
     rng = np.random.default_rng(seed)
     triangle = np.searchsorted(np.cumsum(areas), rng.uniform(0, areas.sum(), count), side="right").clip(
         max=len(areas) - 1
@@ -72,8 +79,7 @@ def sample_surface(mesh: Triangles, count: int, seed: int = 0) -> np.ndarray:
     u, v = rng.uniform(size=(2, count, 1))
     inside = u + v <= 1
     u, v = np.where(inside, u, 1 - u), np.where(inside, v, 1 - v)
-    a, b, c = corners[triangle].transpose(1, 0, 2)
-    return a + u * (b - a) + v * (c - a)
+    return triangle, np.concatenate([1 - u - v, u, v], axis=1)
 
 
 class DistanceTo:
