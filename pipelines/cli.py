@@ -167,7 +167,7 @@ def evaluate(
     truth: Annotated[Path, typer.Option("--truth", help="Recording folder with poses.txt and mesh.ply or depth/.")],
     as_json: Json = False,
 ) -> None:
-    """Compare a map with the truth: trajectory in SE(3) and Sim(3), surface accuracy, completeness, F-score."""
+    """Compare a map with the truth: trajectory in SE(3) and Sim(3), surface accuracy, completeness, F-score, labels."""
     from mapping.evaluation.evaluate import evaluate_map
     from mapping.store.reader import open_map
     from pipelines.evaluate_command import as_text
@@ -216,6 +216,9 @@ def evaluate_model(
     poses: Annotated[Path | None, typer.Option("--poses", metavar="FILE.tum", help="Poses instead of its own.")] = None,
     every: Annotated[int, typer.Option("--every", min=1, help="Judge every n-th frame that has a pose.")] = 1,
     max_refs: Annotated[int | None, typer.Option("--max-refs", min=1, help="Judge at most so many frames.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option("--pictures", metavar="DIR", help="Draw a few frames; --data needs no truth then.")
+    ] = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -224,7 +227,7 @@ def evaluate_model(
     from pipelines.evaluate_model_settings import chosen_model
 
     settings = chosen_model(config, model, weights, overrides or [])
-    result = evaluate_model(settings, data, views or [2], poses, every, max_refs)
+    result = evaluate_model(settings, data, views or [2], poses, every, max_refs, pictures)
     _print(result, as_text(result), as_json)
 
 

@@ -13,8 +13,10 @@ import torch
 import mapping.evaluation.boundaries  # noqa: F401  it registers the metric of boundaries
 from pipelines.evaluate_model_data import is_pool, sequences
 from pipelines.evaluate_model_figures import DepthFigures
+from pipelines.evaluate_model_pictures import ROWS, write_sheet
 from pipelines.evaluate_model_views import PosedImage, Protocol, choose_sources
 from streammtl.errors import ConfigError, DataError
+from streammtl.labels import label_space
 from streammtl.metrics import build_metric
 from streammtl.metrics.mean_iou import MeanIou
 from streammtl.models.predictor import Predictor
@@ -23,6 +25,7 @@ from streammtl.models.settings import ModelSettings
 from streammtl.tasks.registry import task_spec
 from streammtl.views import TaskOutputs, ViewBatch
 
+TRUE_SPACE = "nyu40"  # of labelled images and rendered clips
 Sample = tuple[PosedImage, list[PosedImage]]  # a reference and its sources, best first
 
 
@@ -33,19 +36,27 @@ def evaluate_model(
     poses: Path | None = None,
     every: int = 1,
     max_refs: int | None = None,
+    pictures: Path | None = None,
 ) -> dict[str, Any]:
     """Figures by number of sources, each on the same references.
 
     data: a recording folder with depth, a folder of images with labels, or a pool of clips. every: references are
-    every n-th frame that has a pose. max_refs: at most so many, evenly chosen.
+    every n-th frame that has a pose. max_refs: at most so many, evenly chosen. pictures: folder for a sheet of a few
+    references per number of sources; with it, `data` may be images without any truth.
     Raises: ConfigError, RecordingError, DataError, CheckpointError.
     """
     protocol = Protocol(causal=not is_pool(data))  # clips are short, and any order of their frames is as good
     if not views or min(views) < 0 or max(views) > protocol.most_sources:
         raise ConfigError(f"--views {list(views)}: the protocol has 0 to {protocol.most_sources} sources.")
-    samples, skipped = collect(data, poses, (settings.height, settings.width), every, max_refs, protocol)
+    size = (settings.height, settings.width)
+    samples, skipped = collect(data, poses, size, every, max_refs, protocol, needs_truth=pictures is None)
     model = build_model(settings)
     figures = {str(count): _judge(model, samples, count, protocol) for count in views}
+    sheets = (
+        []
+        if pictures is None
+        else _draw(model, samples, views, protocol, pictures / f"{settings.name}_{data.resolve().name}")
+    )
     return {
         "model": settings.name,
         "weights": None if settings.weights is None else str(settings.weights),
@@ -56,16 +67,23 @@ def evaluate_model(
         "skipped": skipped,
         "protocol": vars(protocol),
         "by_sources": figures,
+        "pictures": [str(path) for path in sheets],
     }
 
 
 def collect(
-    data: Path, poses: Path | None, size: tuple[int, int], every: int, max_refs: int | None, protocol: Protocol
+    data: Path,
+    poses: Path | None,
+    size: tuple[int, int],
+    every: int,
+    max_refs: int | None,
+    protocol: Protocol,
+    needs_truth: bool = True,
 ) -> tuple[list[Sample], int]:
     """References with their sources, and how many references were skipped for want of sources."""
     samples: list[Sample] = []
     skipped = 0
-    for frames in sequences(data, poses, size):
+    for frames in sequences(data, poses, size, needs_truth):
         posed = [frame for frame in frames if frame.T_world_cam is not None]
         if not posed:  # single images
             samples += [(frame, []) for frame in frames[::every]]
@@ -79,9 +97,13 @@ def collect(
                 samples.append((posed[reference], [posed[frame] for frame in chosen]))
     if not samples:
         raise DataError(f"{data} has no frame with {protocol.most_sources} other frames that fit the protocol.")
-    if max_refs is not None and len(samples) > max_refs:
-        samples = [samples[i] for i in np.linspace(0, len(samples) - 1, max_refs).round().astype(int)]
-    return samples, skipped
+    return samples if max_refs is None else _evenly(samples, max_refs), skipped
+
+
+def _evenly(samples: list[Sample], most: int) -> list[Sample]:
+    if len(samples) <= most:
+        return samples
+    return [samples[i] for i in np.linspace(0, len(samples) - 1, most).round().astype(int)]
 
 
 def _judge(model: Predictor, samples: Sequence[Sample], count: int, protocol: Protocol) -> dict[str, Any]:
@@ -108,6 +130,18 @@ def _judge(model: Predictor, samples: Sequence[Sample], count: int, protocol: Pr
             if isinstance(metric, MeanIou):
                 result[task]["miou_present"] = metric.miou_of_present
     return result | {"ms_per_frame": float(np.median(times_ms))}
+
+
+def _draw(model: Predictor, samples: list[Sample], views: Sequence[int], protocol: Protocol, stem: Path) -> list[Path]:
+    """Writes STEM_N_sources.png for each number of sources, or of those that the samples have; gives the files."""
+    space = label_space(model.label_space or TRUE_SPACE)
+    chosen = _evenly(samples, ROWS)
+    written = []
+    for count in sorted({min(count, max(len(sources) for _, sources in chosen)) for count in views}):
+        rows = [(r, model.predict(_batch([r, *sources[:count]], protocol))) for r, sources in chosen]
+        written.append(stem.with_name(f"{stem.name}_{count}_sources.png"))
+        write_sheet(written[-1], rows, space)
+    return written
 
 
 def _compared(task: str, outputs: TaskOutputs, reference: PosedImage) -> tuple[torch.Tensor, ...]:
@@ -143,4 +177,5 @@ def as_text(result: dict[str, Any]) -> str:
             if found := figures.get(task):
                 shown = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
                 lines.append(f"  {task:11} {shown}")
+    lines += [f"wrote {path}" for path in result["pictures"]]
     return "\n".join(lines)

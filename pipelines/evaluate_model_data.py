@@ -26,28 +26,35 @@ def is_pool(data: Path) -> bool:
     return data.is_dir() and any(data.rglob("*.npz"))
 
 
-def sequences(data: Path, poses: Path | None, size: tuple[int, int]) -> Iterator[list[PosedImage]]:
+def sequences(
+    data: Path, poses: Path | None, size: tuple[int, int], needs_truth: bool = True
+) -> Iterator[list[PosedImage]]:
     """The sequences of frames of `data` at `size` (height, width); a pool has one per clip.
 
-    Raises: RecordingError, DataError where there is nothing to read.
+    Raises: RecordingError, DataError where there is nothing to read, or, with needs_truth, to compare with.
     """
     if is_pool(data):
         pool = ClipPool(data)
         for index in range(len(pool)):
             yield clip_frames(pool.clip(index), size)
     else:
-        yield recorded_frames(data, poses, size)
+        yield recorded_frames(data, poses, size, needs_truth)
 
 
-def recorded_frames(folder: Path, poses: Path | None, size: tuple[int, int]) -> list[PosedImage]:
+def recorded_frames(
+    folder: Path, poses: Path | None, size: tuple[int, int], needs_truth: bool = True
+) -> list[PosedImage]:
     """Frames of a recording with the truth it has: sensor depth, normals from it, labels/*.png."""
     with open_recording(folder, poses=poses) as recording:
         frames = [item for item in recording.frames() if not isinstance(item, SkippedFrame)]
         labels = sorted((folder / "labels").glob("*.png")) if (folder / "labels").is_dir() else []
         if labels and len(labels) != len(frames):
             raise RecordingError(f"{folder} has {len(frames)} images and {len(labels)} label images; expected as many.")
-        if not labels and not any(frame.depth_m is not None for frame in frames):
-            raise RecordingError(f"{folder} has neither depth/ nor labels/: nothing to compare predictions with.")
+        if needs_truth and not labels and not any(frame.depth_m is not None for frame in frames):
+            raise RecordingError(
+                f"{folder} has neither depth/ nor labels/: nothing to compare predictions with. --pictures DIR draws "
+                "what a model predicts without a truth."
+            )
         paths = labels or [None] * len(frames)
         return [_recorded(frame, path, size) for frame, path in zip(frames, paths, strict=True)]
 
