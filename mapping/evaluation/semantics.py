@@ -18,7 +18,7 @@ from streammtl.labels import LabelSpace, label_space
 from streammtl.labels.space import VOID
 
 TRUE_SPACE = "nyu40"  # what `label` in a truth's mesh.ply means
-SAMPLES = 100_000
+SAMPLES = 500_000
 
 REACH_M = 0.05
 REACH_VOXELS = 2.0
@@ -145,7 +145,7 @@ def semantics(
 ) -> dict[str, Any] | None:
     """Figures of a map's labels by name of the alignment in `placed`; None where the map or the truth has no labels.
 
-    labels [M]: of the map's vertices, which `placed` has in the true world. 100,000 points are spread over the true
+    labels [M]: of the map's vertices, which `placed` has in the true world. 500,000 points are spread over the true
     surface; those that a true camera saw and that have a label count. Reach: 5 cm, or 2 voxels where these are more
     (scale: what alignment made of a unit of the map). The truth is `found`, with the vertex property `label` (NYU-40
     id) in its mesh.ply. For the figures see LabelCounts; for the labels of the map see truth_ids.

@@ -180,7 +180,7 @@ def test_a_whole_map_is_judged_in_the_world_of_the_truth(tmp_path):
     found = result["semantics"]["trajectory_aligned"]
     assert found["coverage"] == 1.0
     classes = found["classes"]
-    assert classes["floor"]["iou_all"] > 0.95 and classes["chair"]["correct"] < 0.05 * classes["chair"]["true"]
+    assert classes["floor"]["iou_all"] > 0.9 and classes["chair"]["correct"] < 0.05 * classes["chair"]["true"]
     walls, chairs = classes["wall"]["true"], classes["chair"]["true"]
     assert classes["wall"]["iou_all"] == pytest.approx(walls / (walls + chairs), abs=0.03)
     assert found["all"]["miou"] == pytest.approx(
