@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streammtl.crossview.choices import MatchFeatures, SingleView
 from streammtl.crossview.cost_volume import build_cost_volume
 from streammtl.crossview.encoder_features import EncoderFeatures
+from streammtl.crossview.fine_features import FineFeatures
 from streammtl.crossview.hypotheses import depth_hypotheses
 from streammtl.crossview.learned_upsampling import LearnedUpsampling
 from streammtl.crossview.metadata import MetadataCostVolume, view_placement
 from streammtl.crossview.multiview_transformer import MultiViewTransformer
 from streammtl.crossview.neighbours import best_neighbours
 from streammtl.crossview.settings import CrossViewSettings
-from streammtl.crossview.spatial_encoder import SpatialEncoder
+from streammtl.crossview.spatial_encoder import STRIDE, SpatialEncoder
 from streammtl.crossview.warp import sweep_geometry
 from streammtl.encoders.pyramid import Encoder
 from streammtl.errors import ConfigError
@@ -25,8 +27,9 @@ from streammtl.views import ViewBatch
 
 @dataclass(frozen=True)
 class CrossView:
-    """Of the reference views, on the 1/8 grid. Shapes: features [B,C,h,w]; volume [B,L,h,w]; hypotheses [B,L] metres;
-    valid bool [B,L,h,w]: some neighbour sees that point; entropy [B,1,h,w] in [0,1] of the volume over depth.
+    """Of the reference views. Shapes: features [B,C,h,w] on the 1/8 grid; hypotheses [B,L] metres; on the volume's own
+    grid, 1/8 or 1/4: volume [B,L,v,w]; valid bool [B,L,v,w]: some neighbour sees that point; entropy [B,1,v,w] in [0,1]
+    of the volume over depth.
 
     What the settings leave out has no channels: C = 0 without features; volume and valid L = 0 without a volume, and
     entropy is 1. `upsampled` [B,C+L,f h,f w]: features and volume by learned upsampling, where the module has it."""
@@ -40,8 +43,10 @@ class CrossView:
 
     @property
     def joined(self) -> Tensor:
-        """Features and volume [B,C+L,h,w]."""
-        return torch.cat((self.features, self.volume), 1)
+        """Features and volume [B,C+L,h,w] on the 1/8 grid, to which a finer volume is averaged."""
+        size = self.features.shape[-2:]
+        same = self.volume.shape[-2:] == size
+        return torch.cat((self.features, self.volume if same else F.adaptive_avg_pool2d(self.volume, size)), 1)
 
     def of_references(self, views: int) -> CrossView:
         """The first of every `views` samples: of B·V views, views running faster, the references."""
@@ -71,6 +76,10 @@ class CrossViewModule(nn.Module):
         else:
             self.encoder = EncoderFeatures(encoder, settings.match_features, settings.channels)
         self.transformer = MultiViewTransformer(settings.channels, settings.layers)
+        fine = settings.cost_volume and settings.volume_stride < STRIDE
+        self.fine = (
+            FineFeatures(settings.channels, settings.encoder_widths[1], settings.fine_channels) if fine else None
+        )
         if settings.cost_volume:
             self.no_match = nn.Parameter(torch.zeros(settings.num_planes))
             self.metadata = MetadataCostVolume() if settings.plane_metadata else None
@@ -87,9 +96,9 @@ class CrossViewModule(nn.Module):
         """
         batch = with_known_cameras(batch)
         hypotheses = depth_hypotheses(batch.near_m, batch.far_m, self.settings.num_planes, str(self.settings.spacing))
-        features, neighbours, valid = self.view_features(batch, encoder)
+        features, matched, neighbours, valid = self.view_features(batch, encoder)
         references = range(batch.view_mask.shape[1]) if every_view else range(1)
-        swept = [self.volume(batch, features, neighbours, valid, hypotheses, view) for view in references]
+        swept = [self.volume(batch, matched, neighbours, valid, hypotheses, view) for view in references]
         volume, seen = (samples_of_views(maps) for maps in zip(*swept, strict=True))
         reference = features[:, : len(references)].flatten(0, 1)
         entropy = normalised_entropy(volume) if self.settings.cost_volume else torch.ones_like(reference[:, :1])
@@ -97,18 +106,25 @@ class CrossViewModule(nn.Module):
         planes = hypotheses.repeat_interleave(len(references), 0)
         return CrossView(given, volume, planes, seen, entropy, self.upsampled(given, volume))
 
-    def view_features(self, batch: ViewBatch, encoder: Encoder | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Matching features [B,V,C,h,w] of all views; their neighbours [B,V,k] and which of those are valid [B,V,k]."""
+    def view_features(self, batch: ViewBatch, encoder: Encoder | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features of all views: [B,V,C,h,w] at 1/8, and those that the volume is made of, finer ones or the same;
+        their neighbours [B,V,k] and which of those are valid [B,V,k]."""
         mask = batch.view_mask
         images = torch.where(mask[..., None, None, None], batch.images, 0.0).flatten(0, 1)
-        given = (images,) if isinstance(self.encoder, SpatialEncoder) else (encoder, images)
-        features = self.encoder(*given)
+        detail = None
+        if self.fine is not None:
+            features, detail = self.encoder.with_detail(images)
+        else:
+            features = self.encoder(*((images,) if isinstance(self.encoder, SpatialEncoder) else (encoder, images)))
         count = max(1, min(self.settings.num_neighbours, mask.shape[1] - 1))
         neighbours, valid = best_neighbours(batch.T_world_cam, mask, count, self.settings.neighbour_rule)
         if self.settings.single_view is SingleView.DUPLICATE:
             neighbours, valid = itself_for_lonely_views(neighbours, valid)
         features = self.transformer(features.unflatten(0, mask.shape), neighbours, valid)
-        return features, neighbours, valid
+        if detail is None:
+            return features, features, neighbours, valid
+        matched = self.fine(features.flatten(0, 1), detail).unflatten(0, mask.shape)
+        return features, matched, neighbours, valid
 
     def volume(
         self, batch: ViewBatch, features: Tensor, neighbours: Tensor, valid: Tensor, hypotheses: Tensor, view: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streammtl.crossview.choices import MatchFeatures, NeighbourRule, SingleView, Spacing
 
@@ -31,6 +31,20 @@ class CrossViewSettings(BaseModel):
     neighbour_rule: NeighbourRule = Field(NeighbourRule.PARALLAX, description="which views are the best neighbours")
     upsampling: Literal[1, 2, 4] = Field(1, description="learned upsampling from 1/8, times; 1: none")
 
+    volume_stride: Literal[4, 8] = Field(
+        8, description="cost volume at 1/8 of the image as the paper's, or at 1/4: finer depth, slower"
+    )
+    fine_channels: int = Field(32, description="width of the matching features at 1/4, a multiple of 4", multiple_of=4)
+
+    @model_validator(mode="after")
+    def _fine_volume_has_features(self) -> CrossViewSettings:
+        if self.volume_stride == 4 and (self.match_features is not MatchFeatures.OWN or self.upsampling > 1):
+            raise ValueError(
+                "a cost volume at volume_stride 4 needs match_features own, which alone has features at 1/4, and no "
+                "upsampling; leave volume_stride at 8"
+            )
+        return self
+
     @property
     def joined_channels(self) -> int:
         """Channels of features and volume together, as the decoder sees them."""
@@ -41,7 +55,7 @@ class CrossViewSettings(BaseModel):
         return self.cost_volume or self.cross_view_features
 
 
-LITE = CrossViewSettings()
+LITE = CrossViewSettings(volume_stride=4)
 PAPER = CrossViewSettings(
     num_planes=128, channels=128, encoder_widths=(64, 96, 128), neighbour_rule=NeighbourRule.DISTANCE, upsampling=4
 )

@@ -33,7 +33,12 @@ class SpatialEncoder(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.out(self.stages(self.stem(images * 2.0 - 1.0)))
+        return self.with_detail(images)[0]
+
+    def with_detail(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The features, and those of the stage before them: [N,widths[1],H/4,W/4]."""
+        detail = self.stages[:4](self.stem(images * 2.0 - 1.0))
+        return self.out(self.stages[4:](detail)), detail
 
 
 class ResidualBlock(nn.Module):

@@ -50,6 +50,23 @@ class PlaneDepthHead(nn.Module):
         return resized(coarse, features.shape[-2:]) + residual, log_scale
 
 
+class FinePlaneDepthHead(nn.Module):
+    """PlaneDepthHead for a volume as fine as the decoder's features, at 1/4: those choose between its planes."""
+
+    def __init__(self, width: int, num_planes: int) -> None:
+        super().__init__()
+        self.planes = nn.Sequential(conv_norm(width + num_planes, width), nn.Conv2d(width, num_planes, 1))
+        self.residual = nn.Conv2d(width, 2, 1)
+        nn.init.zeros_(self.residual.weight)
+        nn.init.zeros_(self.residual.bias)
+
+    def forward(self, features: Tensor, cross_view: CrossView) -> tuple[Tensor, Tensor]:
+        logits = self.planes(torch.cat((features, cross_view.volume), 1)) + cross_view.volume
+        chosen = torch.einsum("blhw,bl->bhw", torch.softmax(logits, 1), cross_view.hypotheses.log())[:, None]
+        residual, log_scale = self.residual(features).chunk(2, 1)
+        return chosen + residual, log_scale
+
+
 class LinearDepthHead(nn.Module):
     """Log depth [B,1,h,w] and the log of its Laplace scale [B,1,h,w] by one linear map per pixel, as the paper's heads.
 

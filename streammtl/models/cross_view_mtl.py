@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from streammtl.crossview.module import CrossView, CrossViewModule
 from streammtl.decoders.frame_motion import FrameMotion, MotionHead
-from streammtl.decoders.heads import DenseHead, LinearDepthHead, PlaneDepthHead
+from streammtl.decoders.heads import DenseHead, FinePlaneDepthHead, LinearDepthHead, PlaneDepthHead
 from streammtl.decoders.level_decoder import LevelDecoder
-from streammtl.decoders.pyramid_decoder import PyramidDecoder, has_pyramid_strides, resized
+from streammtl.decoders.pyramid_decoder import OUT_STRIDE, PyramidDecoder, has_pyramid_strides, resized
 from streammtl.encoders.pyramid import Encoder, FeaturePyramid
 from streammtl.models.network_settings import LITE, NetworkSettings
 from streammtl.tasks.registry import task_spec
@@ -55,7 +55,11 @@ class CrossViewMtl(nn.Module):
         width = self.decoder.width
         if settings.depth_head == "planes" and cross.cost_volume:
             given = cross.channels * cross.cross_view_features
-            self.depth_head: nn.Module = PlaneDepthHead(width, cross.num_planes, given)
+            self.depth_head: nn.Module = (
+                FinePlaneDepthHead(width, cross.num_planes)
+                if cross.volume_stride == OUT_STRIDE
+                else PlaneDepthHead(width, cross.num_planes, given)
+            )
         else:
             self.depth_head = LinearDepthHead(width)
         others = [task_spec(task) for task in tasks if task != "depth"]

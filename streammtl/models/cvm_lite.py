@@ -9,6 +9,6 @@ from streammtl.models.registry import register_model
 
 @register_model("cvm-lite")
 class CvmLite(CrossViewPredictor):
-    """The network at a size for a CPU: one to three views, 5.1 M parameters, 64 planes, a top-down decoder."""
+    """The network at a size for a CPU: one to three views, 5.1 M parameters, 64 planes at 1/4, a top-down decoder."""
 
     network_settings = LITE

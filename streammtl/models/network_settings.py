@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streammtl.crossview import settings as crossview
 from streammtl.crossview.settings import CrossViewSettings
+from streammtl.errors import ConfigError
 from streammtl.models.settings import ModelSettings
 
 # ModelSettings are flat, so that each of them is one `--set model.x=y`; these are their names inside
@@ -20,6 +21,7 @@ INSIDE_CROSS_VIEW = {
     "cross_view_channels": "channels",
     "cross_view_layers": "layers",
     "cross_view_upsampling": "upsampling",
+    "volume_stride": "volume_stride",
     "plane_spacing": "spacing",
     "single_view": "single_view",
     "num_neighbours": "num_neighbours",
@@ -43,10 +45,14 @@ class NetworkSettings(BaseModel):
     cross_view: CrossViewSettings = crossview.LITE
 
     def changed_by(self, settings: ModelSettings) -> NetworkSettings:
-        """This network with whatever of the model's settings is not none."""
+        """This network with whatever of the model's settings is not none. Raises: ConfigError if they do not fit."""
         inside = {new: getattr(settings, name) for name, new in INSIDE_CROSS_VIEW.items()}
         outside = {name: getattr(settings, name) for name in INSIDE_NETWORK}
-        cross_view = self.cross_view.model_copy(update={k: v for k, v in inside.items() if v is not None})
+        changed = {k: v for k, v in inside.items() if v is not None}
+        try:
+            cross_view = CrossViewSettings.model_validate({**self.cross_view.model_dump(), **changed})
+        except ValidationError as error:
+            raise ConfigError("; ".join(fault["msg"] for fault in error.errors())) from error
         update = {name: value for name, value in outside.items() if value is not None}
         return self.model_copy(update={**update, "cross_view": cross_view})
 

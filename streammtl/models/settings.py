@@ -53,6 +53,9 @@ class ModelSettings(BaseModel):
     cross_view_channels: int | None = Field(None, description="width of the matching features", gt=0, multiple_of=4)
     cross_view_layers: int | None = Field(None, description="self- and cross-attention layers between views", ge=0)
     cross_view_upsampling: Literal[1, 2, 4] | None = Field(None, description="learned upsampling from 1/8, times")
+    volume_stride: Literal[4, 8] | None = Field(
+        None, description="cost volume at 1/8 of the image or, finer and slower, at 1/4"
+    )
     plane_spacing: Spacing | None = Field(None, description="planes: inverse, log, or paper_literal for comparison")
     single_view: SingleView | None = Field(
         None, description="a view without neighbours meets no_match (learned) or its duplicate (as in the paper)"

@@ -71,7 +71,7 @@ class Learner:
         turn, batch = item
         settings = self.settings.objective
         with self.autocast():
-            outputs = network(batch, settings.strides, every_view=settings.every_view, every_volume=True)
+            outputs = network(batch, settings.strides, settings.every_view, settings.matching_every_view)
         labelled = every_view_first(batch) if settings.every_view else batch
         objective = training_objective(outputs, labelled, settings, turn)
         if objective.total is not None:

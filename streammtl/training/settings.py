@@ -87,6 +87,7 @@ class ObjectiveSettings(BaseModel):
         {"semantics": 2},
         description="tasks judged at every n-th pixel along rows and columns: many channels at full size are slow",
     )
+    matching_every_view: bool = Field(True, description="the matching term counts all views of a sample")
     every_view: bool = Field(
         False, description="judge all views of a sample, as the paper does (Eq. 3), instead of its reference"
     )
