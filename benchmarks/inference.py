@@ -3,6 +3,7 @@
 python benchmarks/inference.py [--model cvm-lite] [--size 240x320] [--views 3] [--set model.a=b] [--threads N]
                                [--device cuda] [--bf16] [--compile] [--repeats N] [--json]
 
+The cost volume is where the network has it: `--set model.volume_stride=8` puts cvm-lite's at 1/8 of the image.
 Plain cost volumes: features of every plane sampled in one grid_sample call, as cross-view networks usually do
 ("stacked"), and plane by plane, which takes less memory ("per plane"). On CUDA the fused kernel is there as well. All
 get the same features and poses in the same run, in turn; the largest difference between their scores is given. Times
@@ -102,6 +103,10 @@ def parts(network: Any, batch: Any, meter: Meter, compiled: bool) -> tuple[list[
     count = max(1, min(cross.settings.num_neighbours, batch.view_mask.shape[1] - 1))
     neighbours, valid = best_neighbours(batch.T_world_cam, batch.view_mask, count)
     features = meter.run("transformer", lambda: cross.transformer(maps, neighbours, valid)).contiguous()
+    if cross.fine is not None:
+        detail = cross.encoder.with_detail(images)[1]
+        fine = meter.run("fine features", lambda: cross.fine(features.flatten(0, 1), detail))
+        features = fine.unflatten(0, batch.view_mask.shape)
     planes = depth_hypotheses(batch.near_m, batch.far_m, cross.settings.num_planes)
     chosen = neighbours[:, 0]
     geometry = sweep_geometry(batch, tuple(features.shape[-2:]), chosen, valid[:, 0])
