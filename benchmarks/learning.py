@@ -6,12 +6,13 @@ python benchmarks/learning.py [--variants k=2 duplicated none literal] [--seeds 
 k=N         cross-view module with N neighbours, in training and when judged
 duplicated  the module compares each view with itself, as a paper's single-view test does
 alone       the module meets no neighbour and says so
-none        no cross-view module; encoder, decoder and heads are the same
+none        no cross-view module
 literal     as k=2, with the depth planes that the paper writes down: 0.1 mm to 10 m
 
-Encoder, decoder, heads, images, steps, seeds and terms of the loss are the same for all; the term of the cost volume
-is left out where there is none, or no second view sees the planes in question. Poses are exact, and every sample has
-the same depth limits, so that no variant is told how large its room is. All variants are judged on the same images.
+Encoder, decoder, images, steps, seeds and terms of the loss are the same for all; the term of the cost volume is left
+out where there is none, or no second view sees the planes in question. Depth is read from the planes where there are
+some and linearly otherwise; --set model.depth_head=linear does so for all. Poses are exact, and every sample has the
+same depth limits, so that no variant is told how large its room is. All variants are judged on the same images.
 
 Rooms are drawn shapes, rendered into OUT/pool unless --pool names a folder with train/ and validation/ in it.
 Results lie in OUT/VARIANT-SEED; a run that stopped goes on, one that is done is not done again.
@@ -99,15 +100,17 @@ def base_values(options: argparse.Namespace, pool: Path) -> dict[str, Any]:
     }
     return {
         "tasks": list(TASKS),
-        "model": {"name": "cvm-lite", "encoder": options.encoder, "depth_head": "linear", **SMALL},
+        "model": {"name": "cvm-lite", "encoder": options.encoder, **SMALL},
         "data": {
             "pool": str(pool / "train"),
             "validation_samples": 192,
             "threads": 0,
             "sampling": {"views": views, "tracking": tracking, "appearance": None},
         },
-        "stages": [{"steps": options.steps, "height": height, "width": width, "batch_size": 8}],
+        "stages": [{"steps": options.steps, "height": height, "width": width, "batch_size": 4}],
+        "objective": {"matching": 0.3, "tasks": {"normals": 0.25, "boundaries": 4.0}},
         "optimiser": {
+            "learning_rate": 0.002,
             "freeze_encoder_stages": 0 if options.encoder == "tiny" else 2,
             "warmup_steps": min(50, options.steps // 4),
             "average_decay": 0.98,
@@ -252,6 +255,13 @@ def _cell(found: tuple[float, float | None], digits: int, sign: str = "") -> str
     return f"{mean:{sign}.{digits}f}" + ("" if spread is None else f" ± {spread:.{digits}f}")
 
 
+def described(options: argparse.Namespace) -> str:
+    """What a reader of the table must know."""
+    height, width = options.size
+    changed = f", {', '.join(options.overrides)}" if options.overrides else ""
+    return f"{options.steps} steps, {height}x{width}, {options.encoder}{changed}"
+
+
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Results of all runs, variant by variant. Raises: ConfigError; errors of rendering and training."""
     variants = [variant_of(name) for name in options.variants]
@@ -281,8 +291,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", nargs="+", default=["k=2", "duplicated", "none", "literal"])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--size", type=parse_size, default=(96, 128), metavar="HxW")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--size", type=parse_size, default=(144, 192), metavar="HxW")
     parser.add_argument("--encoder", default="tf_efficientnet_lite0")
     parser.add_argument("--clips", type=int, default=CLIPS["train"], help="training clips to render")
     parser.add_argument("--pool", type=Path, help="folder with clips in train/ and validation/")
@@ -302,6 +312,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps({"rows": rows, "comparisons": compared, "runs": results}, indent=1))
     else:
         print(markdown(rows, compared))
+        minutes = sum(result["cpu_s"] for result in results) / 60
+        print(f"\n{len(results)} runs took {minutes:.0f} CPU minutes, without rendering; {described(options)}")
     return 0
 
 
