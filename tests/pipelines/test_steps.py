@@ -6,10 +6,11 @@ import pytest
 from mapping.slam.scale import ScaleAligner, ScaleSettings
 from mapping.slam.tracked import TrackedFrame, TrackStatus
 from mapping.slam.view_selection import View, ViewSelectionSettings, ViewSelector, ViewTuple
-from pipelines.stages import Arrival, Prediction, Step
+from pipelines.stages import Arrival, Prediction, Step, view_batch
 from pipelines.steps import arrivals, bring_to_scale, select_keyframes
 from streammtl.camera import Camera
 from streammtl.errors import ScaleError
+from streammtl.models.settings import ModelSettings
 from streammtl.views import Frame, ScaleStatus
 
 CAMERA = Camera.pinhole(64, 48, 60, 60, 31.5, 23.5)
@@ -121,3 +122,12 @@ def test_triangulated_depth_passes_at_once_and_unchanged():
     passing = bring_to_scale(source, aligner, looking(0.0))
     assert next(passing).views.reference.T_world_cam[0, 3] == 0
     assert next(source).views.reference.index == 1  # nothing was taken ahead
+
+
+def test_a_view_of_unknown_scale_is_looked_at_between_the_depths_of_the_settings():
+    views = keyframe_steps(1)[0].views  # points at 2 of the tracker's units
+    settings = ModelSettings(near_m=0.4, far_m=9.0)
+    alone = view_batch(views, 64, 48, settings, single_view=True)
+    assert (alone.near_m.item(), alone.far_m.item()) == pytest.approx((0.4, 9.0))
+    among = view_batch(views, 64, 48, settings, single_view=False)
+    assert (among.near_m.item(), among.far_m.item()) == pytest.approx((1.5, 2.5))
