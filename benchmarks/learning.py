@@ -59,7 +59,7 @@ SMALL = {"cross_view_channels": 32, "cross_view_layers": 2, "num_planes": 32}
 TASKS = ("depth", "normals", "boundaries")
 BETTER = {"depth.abs_rel": -1, "depth.rmse": -1, "boundaries.ods_f": 1, "normals.mean_deg": -1}  # 1: higher
 TITLES = ("AbsRel", "RMSE, m", "odsF", "normals, °")
-DIGITS = (3, 3, 1, 1)
+DIGITS = (3, 3, 2, 1)
 COMPARED = (("k=2", "duplicated"), ("duplicated", "none"), ("k=2", "none"), ("k=2", "literal"))
 
 
