@@ -22,7 +22,8 @@ SIZE = (64, 96)
 
 
 def model_of(name: str, **change):
-    settings = ModelSettings(name=name, allow_untrained=True, pretrained_encoder=False, num_planes=16, precision="fp32", **change)
+    fixed = {"allow_untrained": True, "pretrained_encoder": False, "num_planes": 16, "precision": "fp32"}
+    settings = ModelSettings(name=name, **fixed, **change)
     model = build_model(settings)
     for parameter in model.network.parameters():
         if not parameter.any():
