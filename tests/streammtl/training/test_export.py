@@ -29,7 +29,9 @@ def run(tiny, tmp_path):
 
 def test_the_model_predicts_with_exported_weights_what_the_average_does(run, tiny, tmp_path):
     checksum = export_weights(run, tmp_path / "lite.safetensors")
-    settings = ModelSettings(**tiny["model"], weights=tmp_path / "lite.safetensors", weights_sha256=checksum)
+    settings = ModelSettings(
+        **tiny["model"], precision="fp32", weights=tmp_path / "lite.safetensors", weights_sha256=checksum
+    )
     model = build_model(settings)
     batch = ClipSampler(ClipPool(tiny["data"]["pool"]), (), training_settings(tiny).data.sampling, 5).batch(
         0, 1, (64, 96)

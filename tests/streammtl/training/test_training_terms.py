@@ -187,8 +187,9 @@ def test_matching_is_judged_in_every_view_and_the_rest_in_the_reference(pool, ti
     assert torch.allclose(many.cross_view.of_references(3).volume, few.cross_view.volume, atol=1e-5)
 
     turned = every_view_first(batch)
-    labels = coarse_labels(turned.targets["depth"][:, 0], turned.valid["depth"][:, 0], (8, 12))
     cross = many.cross_view
+    grid = tuple(cross.volume.shape[-2:])
+    labels = coarse_labels(turned.targets["depth"][:, 0], turned.valid["depth"][:, 0], grid)
     expected = matching_loss(cross.volume, cross.hypotheses, *labels, cross.valid)
     assert training_objective(many, batch, settings.objective).terms["matching"] == pytest.approx(expected.item())
     only_first = training_objective(few, batch, settings.objective).terms["matching"]
