@@ -100,7 +100,7 @@ def test_an_untrained_network_is_refused_unless_asked_for(streammtl, tmp_path, s
             tmp_path / "m.zarr",
             "--local",
             "--set",
-            "model=cvm-lite",
+            "model=cvm",
         )
     )
     assert "allow_untrained" in words

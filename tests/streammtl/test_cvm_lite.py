@@ -29,7 +29,7 @@ def make_batch(scenes, xs=(0.0, -0.15, 0.15)):
 
 def test_untrained_weights_are_refused_with_the_remedy():
     with pytest.raises(CheckpointError, match=r"model\.allow_untrained=true"):
-        build_model(ModelSettings(name="cvm-lite"))
+        build_model(ModelSettings(name="cvm"))
 
 
 def test_outputs_are_final_quantities_at_image_size(cvm_lite, scenes):
