@@ -206,7 +206,8 @@ def test_all_views_are_judged_where_that_is_asked_for(tiny, monkeypatch):
         return training_objective(outputs, batch, settings, turn)
 
     monkeypatch.setattr("streammtl.training.learner.training_objective", seen)
-    for overrides, per_sample in (((), False), (("objective.every_view=true",), True)):
+    every, few = ("objective.every_view=true",), ("objective.matching_every_view=false",)
+    for overrides, per_sample in (((), False), (few, False), (every, True)):
         settings = training_settings(tiny, overrides)
         learner = Learner(settings, torch.device("cpu"), World())
         sampler = ClipSampler(ClipPool(settings.data.pool), settings.tasks, settings.data.sampling, settings.seed)
