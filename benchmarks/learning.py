@@ -189,8 +189,8 @@ def judge(learner: Learner, batches: Iterator[Any]) -> dict[str, float]:
 
 def render_missing(folder: Path, size: tuple[int, int], clips: dict[str, int], workers: int) -> None:
     """Writes those clips of the two pools that are not there yet."""
+    from pipelines.rooms.render_pool import PoolSettings, write_pool
     from streammtl.data.rooms.build import build_room
-    from streammtl.data.rooms.render_pool import PoolSettings, write_pool
 
     for name, split in SPLITS.items():
         wanted = PoolSettings(split=split, clips=clips[name], frames=8, height=size[0], width=size[1])

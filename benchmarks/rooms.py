@@ -26,9 +26,9 @@ from mapping.evaluation.semantics import TRUE_SPACE, LabelCounts
 from mapping.store.reader import open_map
 from pipelines.map_command import map_recording
 from pipelines.prepare import Request
+from pipelines.rooms.render_recording import write_test_rooms
 from streammtl.data.rooms.build import build_room
 from streammtl.data.rooms.furniture.library import FurnitureLibrary
-from streammtl.data.rooms.render_recording import write_test_rooms
 from streammtl.errors import ConfigError, StreamMtlError
 from streammtl.labels import label_space
 

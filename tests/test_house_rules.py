@@ -17,12 +17,12 @@ CONFINED = {
     "pycolmap": ("mapping/slam/colmap",),
     "zarr": ("mapping/store/",),
     "ray": ("pipelines/actors.py", "pipelines/ray_training.py"),
-    "open3d": ("mapping/surface/", "mapping/evaluation/", "streammtl/data/rooms/raycasting.py"),
+    "open3d": ("mapping/surface/", "mapping/evaluation/"),
     "triton": ("streammtl/crossview/cost_volume_triton.py",),
 }
 PERCEPTION_MAY_USE = {"torch", "timm", "numpy", "pydantic", "safetensors", "torchvision", "triton"}
-# Rendering rooms on a CPU is a job of its own, done where mapping is installed; training reads finished clips.
-ROOMS_MAY_USE = {"PIL", "open3d"}
+# Textures of fetched furniture are pictures; training reads finished clips.
+ROOMS_MAY_USE = {"PIL"}
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if "samples" not in path.parts]
 
 

@@ -27,7 +27,7 @@ class ClipPool:
         self.folder = Path(folder)
         self.paths = sorted(p for p in self.folder.rglob("*.npz") if not p.name.endswith(".partial.npz"))
         if not self.paths:
-            raise DataError(f"{folder} holds no clips (*.npz); render some with `python -m streammtl.data.rooms`.")
+            raise DataError(f"{folder} holds no clips (*.npz); render some with `python -m pipelines.rooms`.")
         self._open: OrderedDict[int, Clip] = OrderedDict()
         self._lock = Lock()
 

@@ -20,8 +20,8 @@ from mapping.store import LabelSpaceRecord, MapWriter, ScaleRecord, open_map
 from mapping.surface.mesh import Mesh
 from pipelines.evaluate_command import as_text
 from pipelines.prepare import _label_record
+from pipelines.rooms.render_recording import write_mesh
 from streammtl.camera import Camera
-from streammtl.data.rooms.render_recording import write_mesh
 from streammtl.errors import RecordingError
 from streammtl.labels import label_space
 from streammtl.views import ScaleStatus

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mapping.surface.room_rays import SceneCaster
 from streammtl.data.rooms.build import build_room
 from streammtl.data.rooms.classes import Label
 from streammtl.data.rooms.layout.plan import KINDS, inside
-from streammtl.data.rooms.raycasting import SceneCaster
 from streammtl.errors import ConfigError, DataError
 
 SEEDS = dict(enumerate(KINDS))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mapping.surface.room_rays import TriangleCaster
 from streammtl.data.rooms.classes import Label
 from streammtl.data.rooms.packing import pack
 from streammtl.data.rooms.pieces import (
@@ -17,7 +18,6 @@ from streammtl.data.rooms.pieces import (
     storage,
     tables,
 )
-from streammtl.data.rooms.raycasting import TriangleCaster
 from streammtl.data.rooms.style import any_style
 
 MAKERS = {

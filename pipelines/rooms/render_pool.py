@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from streammtl.data.rooms.camera_path import PathPlanner
-from streammtl.data.rooms.camera_path_settings import PathSettings
-from streammtl.data.rooms.render import Renderer
-from streammtl.data.rooms.render_settings import RenderSettings
+from pipelines.rooms.camera_path import PathPlanner
+from pipelines.rooms.camera_path_settings import PathSettings
+from pipelines.rooms.render import Renderer
+from pipelines.rooms.render_settings import RenderSettings
 from streammtl.data.rooms.scene import Scene
 from streammtl.errors import ConfigError, DataError, GeometryError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streammtl.data.rooms.camera_path_settings import PathSettings
-from streammtl.data.rooms.raycasting import SceneCaster, camera_rays
+from mapping.surface.room_rays import SceneCaster, camera_rays
+from pipelines.rooms.camera_path_settings import PathSettings
 from streammtl.data.rooms.scene import Scene
 
 ROWS, COLUMNS = 24, 32

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from streammtl.data.rooms.render_settings import RenderSettings
-from streammtl.data.rooms.shading_surfaces import Surfaces, SurfaceTable
-from streammtl.data.rooms.truth_boundaries import boundaries
+from pipelines.rooms.render_settings import RenderSettings
+from pipelines.rooms.shading_surfaces import Surfaces, SurfaceTable
+from pipelines.rooms.truth_boundaries import boundaries
 
 
 @dataclass(frozen=True)

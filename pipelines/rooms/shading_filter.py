@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from streammtl.data.rooms.shading_surfaces import Surfaces
-from streammtl.data.rooms.shading_vectors import dot
+from pipelines.rooms.shading_surfaces import Surfaces
+from pipelines.rooms.shading_vectors import dot
 
 # A box as wide as the pattern of samples, centred on a point.
 TAPS = ((-2, 0.5), (-1, 1.0), (0, 1.0), (1, 1.0), (2, 0.5))

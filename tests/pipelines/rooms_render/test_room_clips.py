@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from mapping.surface.room_rays import SceneCaster
+from pipelines.rooms import camera_path_settings
+from pipelines.rooms.__main__ import main
+from pipelines.rooms.camera_path import PathPlanner
+from pipelines.rooms.camera_path_settings import PathSettings
+from pipelines.rooms.camera_path_space import inside_outline
+from pipelines.rooms.render_picture import frame_row, write_sheet
+from pipelines.rooms.render_pool import SPLIT_STARTS, PoolSettings, clip_path, write_pool
 from streammtl.data.clip import load_clip
-from streammtl.data.rooms import camera_path_settings
-from streammtl.data.rooms.__main__ import main
-from streammtl.data.rooms.camera_path import PathPlanner
-from streammtl.data.rooms.camera_path_settings import PathSettings
-from streammtl.data.rooms.camera_path_space import inside_outline
-from streammtl.data.rooms.raycasting import SceneCaster
-from streammtl.data.rooms.render_picture import frame_row, write_sheet
-from streammtl.data.rooms.render_pool import SPLIT_STARTS, PoolSettings, clip_path, write_pool
 from streammtl.errors import ConfigError, DataError, GeometryError
 
 SIZE = (48, 64)

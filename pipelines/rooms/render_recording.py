@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipelines.rooms.camera_path import PathPlanner
+from pipelines.rooms.camera_path_settings import DENSE
+from pipelines.rooms.render import Renderer
+from pipelines.rooms.render_pool import SPLIT_STARTS, RoomBuilder
+from pipelines.rooms.render_settings import RenderSettings
 from streammtl.data.clip import Clip
-from streammtl.data.rooms.camera_path import PathPlanner
-from streammtl.data.rooms.camera_path_settings import DENSE
-from streammtl.data.rooms.render import Renderer
-from streammtl.data.rooms.render_pool import SPLIT_STARTS, RoomBuilder
-from streammtl.data.rooms.render_settings import RenderSettings
 from streammtl.data.rooms.scene import Mesh
 from streammtl.errors import GeometryError
 

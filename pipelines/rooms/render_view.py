@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from streammtl.data.rooms.camera_path import BLUR_PROBE_S, CameraPath
-from streammtl.data.rooms.raycasting import SceneCaster, camera_rays, pixel_grid
+from mapping.surface.room_rays import SceneCaster, camera_rays, pixel_grid
+from pipelines.rooms.camera_path import BLUR_PROBE_S, CameraPath
+from pipelines.rooms.shading_filter import LightGrid
+from pipelines.rooms.shading_lights import LightSampler
+from pipelines.rooms.shading_surfaces import Surfaces, SurfaceTable
+from pipelines.rooms.truth_motion import moved_points, projected
 from streammtl.data.rooms.scene import Scene
-from streammtl.data.rooms.shading_filter import LightGrid
-from streammtl.data.rooms.shading_lights import LightSampler
-from streammtl.data.rooms.shading_surfaces import Surfaces, SurfaceTable
-from streammtl.data.rooms.truth_motion import moved_points, projected
 
 LIGHT_STEP = 2  # light is computed on every second pixel of every second row
 

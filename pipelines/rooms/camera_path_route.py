@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streammtl.data.rooms.camera_path_settings import Style
-from streammtl.data.rooms.camera_path_space import FreeSpace
+from pipelines.rooms.camera_path_settings import Style
+from pipelines.rooms.camera_path_space import FreeSpace
 from streammtl.data.rooms.scene import Scene
 
 SAMPLES_PER_LEG = 24

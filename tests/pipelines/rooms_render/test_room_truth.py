@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from streammtl.data.rooms.camera_path import BLUR_PROBE_S, CameraPath, camera_axes
-from streammtl.data.rooms.render import render_clip
-from streammtl.data.rooms.render_settings import RenderSettings
-from streammtl.data.rooms.truth_boundaries import boundaries, depth_jumps
+from pipelines.rooms.camera_path import BLUR_PROBE_S, CameraPath, camera_axes
+from pipelines.rooms.render import render_clip
+from pipelines.rooms.render_settings import RenderSettings
+from pipelines.rooms.truth_boundaries import boundaries, depth_jumps
 
 SIZE = (96, 128)
 K = np.array([[110.0, 0, 63.2], [0, 110.0, 47.9], [0, 0, 1]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from streammtl.data.rooms.raycasting import part_pose
+from mapping.surface.room_rays import part_pose
 from streammtl.data.rooms.scene import MovingPart
 
 

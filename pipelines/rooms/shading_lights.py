@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from streammtl.data.rooms.raycasting import InstantCaster
-from streammtl.data.rooms.render_settings import LightingSettings
+from mapping.surface.room_rays import InstantCaster
+from pipelines.rooms.render_settings import LightingSettings
+from pipelines.rooms.shading_surfaces import Surfaces
+from pipelines.rooms.shading_vectors import dot, unit
 from streammtl.data.rooms.scene import Scene
-from streammtl.data.rooms.shading_surfaces import Surfaces
-from streammtl.data.rooms.shading_vectors import dot, unit
 
 PATTERN = 4
 # Order of the samples within the pattern: any 2 x 2 points hold samples that are far apart (Bayer matrix).

@@ -1,13 +1,13 @@
 import numpy as np
 import torch
 
-from streammtl.data.rooms.raycasting import SceneCaster
-from streammtl.data.rooms.render_settings import LightingSettings, SensorSettings
+from mapping.surface.room_rays import SceneCaster
+from pipelines.rooms.render_settings import LightingSettings, SensorSettings
+from pipelines.rooms.sensor import Sensor, SensorDraw, gaussian
+from pipelines.rooms.shading_lights import LightSampler
+from pipelines.rooms.shading_surfaces import SurfaceTable
+from pipelines.rooms.shading_textures import TextureAtlas, linear_of_srgb, srgb_of_linear
 from streammtl.data.rooms.scene import Light, Material, Scene
-from streammtl.data.rooms.sensor import Sensor, SensorDraw, gaussian
-from streammtl.data.rooms.shading_lights import LightSampler
-from streammtl.data.rooms.shading_surfaces import SurfaceTable
-from streammtl.data.rooms.shading_textures import TextureAtlas, linear_of_srgb, srgb_of_linear
 
 
 def lit_from_above(scene, at_xy, settings=None):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streammtl.data.rooms.camera_path_check import FrameCheck
-from streammtl.data.rooms.camera_path_route import Route, RoutePlanner
-from streammtl.data.rooms.camera_path_settings import PathSettings, Style
-from streammtl.data.rooms.camera_path_space import FreeSpace
-from streammtl.data.rooms.raycasting import SceneCaster
+from mapping.surface.room_rays import SceneCaster
+from pipelines.rooms.camera_path_check import FrameCheck
+from pipelines.rooms.camera_path_route import Route, RoutePlanner
+from pipelines.rooms.camera_path_settings import PathSettings, Style
+from pipelines.rooms.camera_path_space import FreeSpace
 from streammtl.data.rooms.scene import Scene
 from streammtl.errors import GeometryError
 

@@ -6,10 +6,10 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from mapping.evaluation.truth import read_camera, read_poses, true_surface
+from mapping.surface.room_rays import camera_rays, pixel_grid
+from pipelines.rooms.render_recording import quaternion_xyzw, write_test_rooms
 from recordings.open_source import open_recording
 from streammtl.data.clip import load_clip
-from streammtl.data.rooms.raycasting import camera_rays, pixel_grid
-from streammtl.data.rooms.render_recording import quaternion_xyzw, write_test_rooms
 
 FRAMES, SIZE = 22, (48, 64)
 

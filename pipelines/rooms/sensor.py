@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from streammtl.data.rooms.render_settings import SensorSettings
-from streammtl.data.rooms.shading_textures import srgb_of_linear
+from pipelines.rooms.render_settings import SensorSettings
+from pipelines.rooms.shading_textures import srgb_of_linear
 
 LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
 BLUR_TAPS = 7

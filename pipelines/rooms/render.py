@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from mapping.surface.room_rays import SceneCaster
+from pipelines.rooms.camera_path import CameraPath
+from pipelines.rooms.render_settings import RenderSettings
+from pipelines.rooms.render_view import View
+from pipelines.rooms.sensor import Sensor, SensorDraw
+from pipelines.rooms.shading_filter import LightGrid
+from pipelines.rooms.shading_lights import LightSampler
+from pipelines.rooms.shading_surfaces import Surfaces, SurfaceTable
+from pipelines.rooms.shading_textures import srgb_of_linear
+from pipelines.rooms.truth import FrameTruth, frame_truth
+from pipelines.rooms.truth_boundaries import changes
 from streammtl.data.clip import Clip
-from streammtl.data.rooms.camera_path import CameraPath
-from streammtl.data.rooms.raycasting import SceneCaster
-from streammtl.data.rooms.render_settings import RenderSettings
-from streammtl.data.rooms.render_view import View
 from streammtl.data.rooms.scene import Scene
-from streammtl.data.rooms.sensor import Sensor, SensorDraw
-from streammtl.data.rooms.shading_filter import LightGrid
-from streammtl.data.rooms.shading_lights import LightSampler
-from streammtl.data.rooms.shading_surfaces import Surfaces, SurfaceTable
-from streammtl.data.rooms.shading_textures import srgb_of_linear
-from streammtl.data.rooms.truth import FrameTruth, frame_truth
-from streammtl.data.rooms.truth_boundaries import changes
 
 # Places of the extra samples on edges, pixels from the centre: far from each other and from it in x and in y.
 EDGE_PLACES = ((-0.375, 0.125), (0.125, 0.375), (0.375, -0.125), (-0.125, -0.375))

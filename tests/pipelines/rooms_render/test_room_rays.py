@@ -1,6 +1,6 @@
 import numpy as np
 
-from streammtl.data.rooms.raycasting import NOTHING, SceneCaster, TriangleCaster, camera_rays, part_pose, pixel_grid
+from mapping.surface.room_rays import NOTHING, SceneCaster, TriangleCaster, camera_rays, part_pose, pixel_grid
 
 K = np.array([[200.0, 0, 63.2], [0, 200.0, 47.9], [0, 0, 1]])
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from streammtl.data.rooms.raycasting import Hits, part_pose
+from mapping.surface.room_rays import Hits, part_pose
+from pipelines.rooms.shading_textures import LEVELS, TextureAtlas, linear_of_srgb
+from pipelines.rooms.shading_vectors import dot, length, unit
 from streammtl.data.rooms.scene import Mesh, Scene
-from streammtl.data.rooms.shading_textures import LEVELS, TextureAtlas, linear_of_srgb
-from streammtl.data.rooms.shading_vectors import dot, length, unit
 
 # Rows of the table, one column per triangle.
 UV, NORMALS, FACE, COLOUR = slice(0, 6), slice(6, 15), slice(15, 18), slice(18, 21)

@@ -1,4 +1,4 @@
-"""Renders generated rooms to clips: `python -m streammtl.data.rooms --out DIR --clips N --split train`."""
+"""Renders generated rooms to clips: `python -m pipelines.rooms --out DIR --clips N --split train`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pipelines.rooms.render_picture import write_sheet
+from pipelines.rooms.render_pool import SPLIT_STARTS, PoolSettings, write_pool
+from pipelines.rooms.render_recording import write_test_rooms
 from streammtl.data.rooms.build import build_room
 from streammtl.data.rooms.furniture.library import FurnitureLibrary
-from streammtl.data.rooms.render_picture import write_sheet
-from streammtl.data.rooms.render_pool import SPLIT_STARTS, PoolSettings, write_pool
-from streammtl.data.rooms.render_recording import write_test_rooms
 from streammtl.errors import ConfigError, StreamMtlError
 
 EXTRAS = ("instances", "flow", "scene_flow", "albedo", "shading")
@@ -59,7 +59,7 @@ def _settings(options: argparse.Namespace) -> PoolSettings:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m streammtl.data.rooms", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pipelines.rooms", description=__doc__)
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder for the clips; a run that stopped goes on there")
     add("--clips", type=int, default=100, help="clips in the pool, or rooms of test3d (default: %(default)s)")
