@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import streammtl  # noqa: F401  loads zlib before pycolmap does
+from mapping.slam.pose_refinement import refine
 from mapping.slam.rigid import inverse
 from streammtl.camera import CAMERA_MODELS, Camera
 
@@ -119,14 +120,10 @@ def refine_pose(
     """Robust (Cauchy, 1 px) least-squares refinement of a pose on the points `use`; inliers are counted over all."""
     if use.sum() < 4:
         return None
-    options = pycolmap.AbsolutePoseRefinementOptions()
-    options.max_num_iterations = 20
-    start = _to_rigid(inverse(T_world_cam))
-    found = pycolmap.refine_absolute_pose(start, uv + 0.5, xyz, use, to_colmap(camera), options)
-    if found is None:
+    refined = refine(uv[use], xyz[use], camera, T_world_cam)
+    if refined is None:
         return None
-    T_world_cam = _from_world(found["cam_from_world"])
-    return AbsolutePose(T_world_cam, reprojection_error(uv, xyz, camera, T_world_cam) < max_error_px)
+    return AbsolutePose(refined, reprojection_error(uv, xyz, camera, refined) < max_error_px)
 
 
 def triangulate(

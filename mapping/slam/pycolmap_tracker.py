@@ -41,7 +41,7 @@ class PycolmapTracker(Tracker):
     def __init__(self, settings: TrackerSettings, camera: Camera, has_depth: bool) -> None:
         super().__init__(settings, camera, ScaleStatus.METRIC if has_depth else ScaleStatus.UP_TO_SCALE)
         self.has_depth = has_depth
-        cv2.setNumThreads(2)  # more gain nothing on images of this size and starve the other stages
+        cv2.setNumThreads(1)  # more gain little on images of this size and starve the other stages
         self.lens = Lens(camera)
         self.mapper = Mapper(settings, self.lens, has_depth)
         self.start = TwoViewStart(settings, self.lens, self.mapper)
