@@ -1,0 +1,1 @@
+"""Task mixers: features of all tasks in, features of all tasks out that know of each other."""
