@@ -59,3 +59,4 @@ LITE = CrossViewSettings(volume_stride=4)
 PAPER = CrossViewSettings(
     num_planes=128, channels=128, encoder_widths=(64, 96, 128), neighbour_rule=NeighbourRule.DISTANCE, upsampling=4
 )
+NONE = CrossViewSettings(cost_volume=False, cross_view_features=False)

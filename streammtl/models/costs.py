@@ -101,7 +101,10 @@ def _parts(network: CrossViewMtl, counter: FlopCounterMode) -> list[PartCost]:
         ]
         rest = [whole.parameters - sum(p.parameters for p in inside), whole.flops - sum(p.flops for p in inside)]
         inside.insert(2, PartCost("cross_view.cost_volume", *rest, repeats_per_view=True))
-    after = [part("decoder", "decoder"), part("heads", "depth_head", *(f"heads.{task}" for task in network.heads))]
+    heads = (*(f"doubling.{task}" for task in network.doubling), *(f"heads.{task}" for task in network.heads))
+    after = [part("decoder", "decoder"), part("heads", "depth_head", *heads)]
+    if network.mixer is not None:
+        after.insert(1, part("mixer", "mixer"))
     total = sum(counter.get_flop_counts()["Global"].values())
     # what matching reads from the encoder counts as matching: the counter books it twice
     encoder = total - whole.flops - sum(p.flops for p in after)

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from streammtl.crossview.module import CrossView, CrossViewModule
 from streammtl.decoders.frame_motion import FrameMotion, MotionHead
+from streammtl.decoders.fusion_decoder import FusionDecoder, HeadDoubling
 from streammtl.decoders.heads import DenseHead, FinePlaneDepthHead, LinearDepthHead, PlaneDepthHead
 from streammtl.decoders.level_decoder import LevelDecoder
 from streammtl.decoders.pyramid_decoder import OUT_STRIDE, PyramidDecoder, has_pyramid_strides, resized
 from streammtl.encoders.pyramid import Encoder, FeaturePyramid
+from streammtl.mixers.registry import build_mixer
 from streammtl.models.network_settings import LITE, NetworkSettings
 from streammtl.tasks.registry import task_spec
 from streammtl.tasks.spec import TaskSpec
@@ -46,14 +48,17 @@ class CrossViewMtl(nn.Module):
     def __init__(self, encoder: Encoder, tasks: tuple[str, ...], settings: NetworkSettings = LITE) -> None:
         super().__init__()
         cross = settings.cross_view
-        joined = cross.joined_channels
         self.encoder = encoder
         self.cross_view = CrossViewModule(cross, encoder) if cross.enabled else None
-        pyramid = settings.decoder == "pyramid" or (settings.decoder is None and has_pyramid_strides(encoder.strides))
-        decoder = PyramidDecoder if pyramid else LevelDecoder
-        self.decoder = decoder(tasks, encoder.channels, encoder.strides, joined, settings.decoder_width)
+        self.decoder = _build_decoder(encoder, tasks, settings)
         width = self.decoder.width
-        if settings.depth_head == "planes" and cross.cost_volume:
+        context = encoder.channels[-1]
+        mixes = settings.mixer != "none"
+        self.mixer = build_mixer(settings.mixer, tasks, width, context, settings.mixing) if mixes else None
+        from_planes = settings.depth_head == "planes" and cross.cost_volume
+        doubled = [t for t in tasks if settings.head_stride < OUT_STRIDE and not (t == "depth" and from_planes)]
+        self.doubling = nn.ModuleDict({task: HeadDoubling(width, settings.depthwise) for task in doubled})
+        if from_planes:
             given = cross.channels * cross.cross_view_features
             self.depth_head: nn.Module = (
                 FinePlaneDepthHead(width, cross.num_planes)
@@ -61,11 +66,11 @@ class CrossViewMtl(nn.Module):
                 else PlaneDepthHead(width, cross.num_planes, given)
             )
         else:
-            self.depth_head = LinearDepthHead(width)
+            self.depth_head = LinearDepthHead(self._head_width("depth"))
         others = [task_spec(task) for task in tasks if task != "depth"]
         self.motion_tasks = tuple(spec.name for spec in others if spec.frames > 1)
         self.motion = FrameMotion(encoder.channels, encoder.strides) if self.motion_tasks else None
-        self.heads = nn.ModuleDict({spec.name: self._head(spec, width) for spec in others})
+        self.heads = nn.ModuleDict({spec.name: self._head(spec) for spec in others})
 
     def forward(
         self,
@@ -87,6 +92,9 @@ class CrossViewMtl(nn.Module):
         cross_view = matched.of_references(batch.images.shape[1]) if only_some else matched
         pyramid = self.encoder(_references(batch, batch.images, every_view))
         features = self.decoder(pyramid, cross_view)
+        if self.mixer is not None:
+            features = self.mixer(features, pyramid.levels[-1])
+        features |= {task: double(features[task]) for task, double in self.doubling.items()}
         log_depth, log_scale = self.depth_head(features["depth"], cross_view)
         raw = {"depth": resized(log_depth, size)}
         moved = self._moved(pyramid, batch, every_view)
@@ -96,7 +104,11 @@ class CrossViewMtl(nn.Module):
             raw[task] = resized(output, (size[0] // stride, size[1] // stride))
         return RawOutputs(raw, resized(log_scale, size), matched)
 
-    def _head(self, spec: TaskSpec, width: int) -> nn.Module:
+    def _head_width(self, task: str) -> int:
+        return self.doubling[task].width if task in self.doubling else self.decoder.width
+
+    def _head(self, spec: TaskSpec) -> nn.Module:
+        width = self._head_width(spec.name)
         if spec.frames > 1:
             return MotionHead(width, spec.channels, self.motion.channels, spec.scales_with_image)
         return DenseHead(width, spec.channels)
@@ -108,6 +120,14 @@ class CrossViewMtl(nn.Module):
         if batch.next_images is None:
             return self.motion(pyramid, pyramid)
         return self.motion(pyramid, self.encoder(_references(batch, batch.next_images, every_view)))
+
+
+def _build_decoder(encoder: Encoder, tasks: tuple[str, ...], settings: NetworkSettings) -> nn.Module:
+    given = (tasks, encoder.channels, encoder.strides, settings.cross_view.joined_channels, settings.decoder_width)
+    if settings.decoder == "fusion":
+        return FusionDecoder(*given, depthwise=settings.depthwise)
+    pyramid = settings.decoder == "pyramid" or (settings.decoder is None and has_pyramid_strides(encoder.strides))
+    return PyramidDecoder(*given) if pyramid else LevelDecoder(*given)
 
 
 def _references(batch: ViewBatch, images: Tensor, every_view: bool) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streammtl.crossview import settings as crossview
 from streammtl.crossview.settings import CrossViewSettings
 from streammtl.errors import ConfigError
+from streammtl.mixers.task_mixer import MixerSettings
 from streammtl.models.settings import ModelSettings
 
 # ModelSettings are flat, so that each of them is one `--set model.x=y`; these are their names inside
@@ -27,7 +28,14 @@ INSIDE_CROSS_VIEW = {
     "num_neighbours": "num_neighbours",
     "neighbour_rule": "neighbour_rule",
 }
-INSIDE_NETWORK = ("encoder", "encoder_levels", "decoder", "depth_head")
+INSIDE_MIXER = {
+    "mixer_window": "window",
+    "mixer_layers": "layers",
+    "mixer_heads": "heads",
+    "mixer_channels": "channels",
+    "mixer_shifted": "shifted",
+}
+INSIDE_NETWORK = ("encoder", "encoder_levels", "decoder", "decoder_width", "depth_head", "mixer")
 
 
 class NetworkSettings(BaseModel):
@@ -37,27 +45,53 @@ class NetworkSettings(BaseModel):
 
     encoder: str = Field("tf_efficientnet_lite0", description="as build_encoder takes it")
     encoder_levels: tuple[int, ...] | None = Field(None, description="blocks of a ViT taken as levels")
-    decoder: Literal["pyramid", "levels"] | None = Field(
+    decoder: Literal["pyramid", "levels", "fusion"] | None = Field(
         None, description="none: pyramid where the encoder has its strides, levels elsewhere"
     )
     decoder_width: int | None = Field(None, description="channels per task; none: the decoder's own default", gt=0)
     depth_head: Literal["planes", "linear"] = Field("planes", description="linear is used where there are no planes")
+    depthwise: bool = Field(False, description="fusion decoder and doubled heads: convolutions within channels")
+    head_stride: Literal[2, 4] = Field(4, description="heads work at 1/4 of the image, or after a doubling at 1/2")
+    mixer: str = Field("none", description="task mixer after the decoder, as build_mixer takes it, or none")
+    mixing: MixerSettings = MixerSettings()
     cross_view: CrossViewSettings = crossview.LITE
 
     def changed_by(self, settings: ModelSettings) -> NetworkSettings:
         """This network with whatever of the model's settings is not none. Raises: ConfigError if they do not fit."""
-        inside = {new: getattr(settings, name) for name, new in INSIDE_CROSS_VIEW.items()}
         outside = {name: getattr(settings, name) for name in INSIDE_NETWORK}
-        changed = {k: v for k, v in inside.items() if v is not None}
         try:
-            cross_view = CrossViewSettings.model_validate({**self.cross_view.model_dump(), **changed})
+            cross_view = CrossViewSettings.model_validate(_changed(self.cross_view, settings, INSIDE_CROSS_VIEW))
+            mixing = MixerSettings.model_validate(_changed(self.mixing, settings, INSIDE_MIXER))
         except ValidationError as error:
             raise ConfigError("; ".join(fault["msg"] for fault in error.errors())) from error
         update = {name: value for name, value in outside.items() if value is not None}
-        return self.model_copy(update={**update, "cross_view": cross_view})
+        return self.model_copy(update={**update, "cross_view": cross_view, "mixing": mixing})
+
+
+def _changed(inner: BaseModel, settings: ModelSettings, names: dict[str, str]) -> dict[str, Any]:
+    given = {new: getattr(settings, name) for name, new in names.items()}
+    return {**inner.model_dump(), **{name: value for name, value in given.items() if value is not None}}
 
 
 LITE = NetworkSettings()
 PAPER = NetworkSettings(
     encoder="vit_large_patch16_dinov3", decoder="levels", depth_head="linear", cross_view=crossview.PAPER
+)
+M2H = NetworkSettings(
+    encoder="vit_small_patch14_dinov2",
+    decoder="fusion",
+    decoder_width=256,
+    depth_head="linear",
+    head_stride=2,
+    mixer="wmca+ggfm",
+    cross_view=crossview.NONE,
+)
+M2H_SMALL = M2H.model_copy(update={"decoder_width": 64, "depthwise": True})
+M2H_CVM = NetworkSettings(
+    decoder="fusion",
+    decoder_width=64,
+    depthwise=True,
+    head_stride=2,
+    mixer="wmca+ggfm",
+    mixing=MixerSettings(channels=32),  # at which a prediction takes as many operations as cvm-lite's
 )

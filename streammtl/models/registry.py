@@ -17,6 +17,9 @@ BUILT_IN = {
     "planesweep": "streammtl.models.planesweep",
     "cvm": "streammtl.models.cvm",
     "cvm-lite": "streammtl.models.cvm_lite",
+    "m2h": "streammtl.models.m2h",
+    "m2h-small": "streammtl.models.m2h",
+    "m2h-cvm": "streammtl.models.m2h",
 }
 
 _MODELS: dict[str, type[Predictor]] = {}

@@ -36,9 +36,16 @@ class ModelSettings(BaseModel):
     encoder: str | None = Field(None, description="image encoder of a network, as listed by `streammtl models`")
     encoder_levels: tuple[int, ...] | None = Field(None, description="blocks of a ViT taken as levels, 0 the first")
     pretrained_encoder: bool = Field(True, description="start the encoder from its published weights, not from noise")
-    decoder: Literal["pyramid", "levels"] | None = Field(
-        None, description="decoder: top-down over strides 4 to 32, or the paper's, which fits any encoder"
+    decoder: Literal["pyramid", "levels", "fusion"] | None = Field(
+        None, description="decoder: top-down over strides 4 to 32; that of CvM or that of M2H, which fit any encoder"
     )
+    decoder_width: int | None = Field(None, description="channels of each task, a multiple of 8", gt=0, multiple_of=8)
+    mixer: str | None = Field(None, description="task mixer: wmca, ggfm, a sum such as wmca+ggfm, or none at all")
+    mixer_window: int | None = Field(None, description="side of a task mixer's attention windows, pixels at 1/4", ge=1)
+    mixer_layers: int | None = Field(None, description="attention layers of a task mixer", ge=1)
+    mixer_heads: int | None = Field(None, description="attention heads of a task mixer", ge=1)
+    mixer_channels: int | None = Field(None, description="channels a task mixer's attention works on", gt=0)
+    mixer_shifted: bool | None = Field(None, description="every second attention layer's windows are shifted by half")
     depth_head: Literal["planes", "linear"] | None = Field(
         None, description="depth: expected plane plus residual, or a linear map as the paper's"
     )
