@@ -12,6 +12,7 @@ from streammtl.augmentation.crop import crop_views
 from streammtl.augmentation.flip import flip_views
 from streammtl.augmentation.photometric import JitterRange, jitter_views
 from streammtl.augmentation.scale import scale_views
+from streammtl.tasks.registry import task_spec
 from streammtl.tasks.spec import IGNORE
 from streammtl.views import ViewBatch
 
@@ -37,18 +38,26 @@ class AugmentationSettings(BaseModel):
         return self
 
 
-def augment_views(batch: ViewBatch, settings: AugmentationSettings, generator: torch.Generator) -> ViewBatch:
-    """A batch of the same size, each sample scaled, cropped back (or padded), mirrored and recoloured at random.
+def augment_views(
+    batch: ViewBatch,
+    settings: AugmentationSettings,
+    generator: torch.Generator,
+    size: tuple[int, int] | None = None,
+) -> ViewBatch:
+    """A batch of `size` (height, width), or of its own, each sample scaled, cropped to it (or padded), mirrored and
+    recoloured at random.
 
     All views of a sample get the same scale, window and mirror; colours differ. `generator` (a CPU one) decides
     everything: the same state gives the same batch.
     """
-    samples = [_augmented(sample, settings, generator) for sample in _samples(batch)]
+    size = size or tuple(batch.images.shape[-2:])
+    samples = [_augmented(sample, settings, generator, size) for sample in _samples(batch)]
     return _joined(samples)
 
 
-def _augmented(sample: ViewBatch, settings: AugmentationSettings, generator: torch.Generator) -> ViewBatch:
-    size = sample.images.shape[-2:]
+def _augmented(
+    sample: ViewBatch, settings: AugmentationSettings, generator: torch.Generator, size: tuple[int, int]
+) -> ViewBatch:
     factor = settings.min_scale + (settings.max_scale - settings.min_scale) * _uniform(generator)
     sample = _random_crop(scale_views(sample, factor), size, settings, generator)
     if _uniform(generator) < settings.flip_probability:
@@ -70,12 +79,13 @@ def _random_crop(
 
 def _largest_class_share(sample: ViewBatch) -> float:
     """Of the labelled pixels of the reference view; 0 where there are no semantic labels."""
-    if "semantics" not in sample.targets:
+    named = [task for task in sample.targets if task_spec(task).label_space is not None]
+    if not named:
         return 0.0
-    labels = sample.targets["semantics"][:, 0]
+    labels = sample.targets[named[0]][:, 0]
     labelled = labels != IGNORE
-    if "semantics" in sample.valid:
-        labelled = labelled & sample.valid["semantics"][:, 0]
+    if named[0] in sample.valid:
+        labelled = labelled & sample.valid[named[0]][:, 0]
     counts = torch.bincount(labels[labelled].long())
     return (counts.max() / counts.sum()).item() if counts.numel() else 0.0
 

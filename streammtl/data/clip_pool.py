@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
 from streammtl.data.clip import NEEDED, Clip, load_clip
+from streammtl.data.clip_footage import ClipFootage
 from streammtl.data.mapped_archive import map_archive
 from streammtl.errors import DataError
 
@@ -34,6 +34,10 @@ class ClipPool:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def draw(self, rng: np.random.Generator) -> ClipFootage:
+        """Any clip, each as often. Raises: DataError."""
+        return ClipFootage(self.clip(int(rng.integers(len(self)))))
+
     def clip(self, index: int) -> Clip:
         """The clip at that place of the list, its arrays backed by the file. Raises: DataError."""
         with self._lock:
@@ -55,16 +59,3 @@ def open_clip(path: Path) -> Clip:
         return load_clip(path)  # compressed, or incomplete: it says which
     known = Clip.__dataclass_fields__
     return Clip(**{name: array for name, array in arrays.items() if name in known})
-
-
-@dataclass(frozen=True)
-class ClipFrames:
-    """What a clip says about its geometry before anything large is read."""
-
-    T_world_cam: np.ndarray  # f64 [F,4,4]
-    K: np.ndarray  # f32 [3,3]
-    size: tuple[int, int]  # height, width
-
-    @classmethod
-    def of(cls, clip: Clip) -> ClipFrames:
-        return cls(np.asarray(clip.T_world_cam), np.asarray(clip.K), tuple(clip.images.shape[1:3]))

@@ -1,4 +1,4 @@
-"""Training batches out of a pool of clips. The seed and the number of a batch decide all of it."""
+"""Training batches out of footage. The seed and the number of a batch decide all of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from streammtl.augmentation.appearance import AppearanceSettings, vary_appearance
 from streammtl.augmentation.flip import flip_views
-from streammtl.data.clip import Clip
-from streammtl.data.clip_pool import ClipFrames, ClipPool
+from streammtl.augmentation.random_views import AugmentationSettings, augment_views
+from streammtl.data.footage import Footage, FootageSource, Window
 from streammtl.data.stacking import stack_samples
 from streammtl.data.tracking_errors import TrackingErrorSettings, depth_limits, disturb_pose
 from streammtl.data.view_choice import ViewChoiceSettings, choose_sources
@@ -19,10 +19,11 @@ from streammtl.data.window import draw_window, read_window
 from streammtl.views import ViewBatch
 
 REFERENCE_TRIES = 8
+UNKNOWN_DEPTH_M = 2.0  # at which the overlap of views without depth is judged
 
 
 class SamplingSettings(BaseModel):
-    """How clips become samples."""
+    """How footage becomes samples."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,13 +34,16 @@ class SamplingSettings(BaseModel):
     )
     least_window: float = Field(0.65, description="sides of the smallest window, of the largest", gt=0, le=1)
     flip_share: float = Field(0.5, description="share of samples mirrored left-right", ge=0, le=1)
+    augmentation: AugmentationSettings | None = Field(
+        None, description="scale, crop, mirror and colours of InvPT and SAK in place of windows, flips and appearance"
+    )
     nearest_median_m: float = Field(0.5, description="a reference whose median depth is less is drawn again", ge=0)
 
 
 class ClipSampler:
     """Batch number -> ViewBatch with labels of the references and depth of all views. Pure: safe in several threads."""
 
-    def __init__(self, pool: ClipPool, tasks: tuple[str, ...], settings: SamplingSettings, seed: int) -> None:
+    def __init__(self, pool: FootageSource, tasks: tuple[str, ...], settings: SamplingSettings, seed: int) -> None:
         self.pool, self.tasks, self.settings, self.seed = pool, tasks, settings, seed
         self._any_frame = settings.views.model_copy(update={"causal_share": 0.0, "candidate_share": (1.0, 1.0)})
 
@@ -54,7 +58,7 @@ class ClipSampler:
         )
         samples = [self._sample(np.random.default_rng((self.seed, number, i)), count, size) for i in range(batch_size)]
         batch = stack_samples(samples)
-        if self.settings.appearance is None:
+        if self.settings.appearance is None or self.settings.augmentation is not None:
             return batch
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         if batch.next_images is None:
@@ -64,32 +68,44 @@ class ClipSampler:
         return replace(batch, images=images, next_images=following)
 
     def _sample(self, rng: np.random.Generator, count: int, size: tuple[int, int]) -> ViewBatch:
-        clip = self.pool.clip(int(rng.integers(len(self.pool))))
-        reference, depth = self._reference(clip, rng)
-        frames = ClipFrames.of(clip)
-        typical = float(np.median(depth[depth > 0])) if (depth > 0).any() else 2.0
-        sources = choose_sources(frames, reference, typical, count, self.settings.views, rng)
+        footage = self.pool.draw(rng)
+        reference, depth = self._reference(footage, rng)
+        known = depth[depth > 0]
+        typical = float(np.median(known)) if len(known) else UNKNOWN_DEPTH_M
+        sources = choose_sources(footage.frames, reference, typical, count, self.settings.views, rng)
         if len(sources) < count:  # a view that is not there costs as much as one that is
-            sources = choose_sources(frames, reference, typical, count, self._any_frame, rng)
+            sources = choose_sources(footage.frames, reference, typical, count, self._any_frame, rng)
         shown = [reference, *self._with_luck(sources, rng)]
         present = len(shown)
         shown += [reference] * (count + 1 - present)  # padding; masked out below
-        window = draw_window(frames.size, size, self.settings.least_window, rng)
-        sample = read_window(clip, shown, window, size, self.tasks)
+        sample = self._seen(footage, shown, size, rng)
         sample.view_mask[:, present:] = False
         sample.view_mask[:, 1:] &= torch.from_numpy(rng.random(count) >= self.settings.views.missing_share)
         sample = self._tracked(sample, depth, rng)
-        return flip_views(sample) if rng.random() < self.settings.flip_share else sample
+        mirrored = self.settings.augmentation is None and rng.random() < self.settings.flip_share
+        return flip_views(sample) if mirrored else sample
 
-    def _reference(self, clip: Clip, rng: np.random.Generator) -> tuple[int, np.ndarray]:
+    def _reference(self, footage: Footage, rng: np.random.Generator) -> tuple[int, np.ndarray]:
         """A frame that is not stuck in front of a wall, and some of its depths."""
         for _ in range(REFERENCE_TRIES):
-            frame = int(rng.integers(len(clip.images)))
-            depth = np.array(clip.depth_m[frame, 2::8, 2::8], np.float32).ravel()
+            frame = footage.references[int(rng.integers(len(footage.references)))]
+            depth = footage.coarse_depth(frame)
+            if depth is None:
+                return frame, np.zeros(0, np.float32)
             known = depth[depth > 0]
             if len(known) and np.median(known) >= self.settings.nearest_median_m:
                 break
         return frame, depth
+
+    def _seen(self, footage: Footage, shown: list[int], size: tuple[int, int], rng: np.random.Generator) -> ViewBatch:
+        """The frames at `size`: a window of them, or all of them scaled and cropped."""
+        whole = footage.frames.size
+        if self.settings.augmentation is None:
+            window = draw_window(whole, size, self.settings.least_window, rng)
+            return read_window(footage, shown, window, size, self.tasks)
+        sample = read_window(footage, shown, Window(0, 0, *whole), whole, self.tasks)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        return augment_views(sample, self.settings.augmentation, generator, size)
 
     def _with_luck(self, sources: list[int], rng: np.random.Generator) -> list[int]:
         """Sources in any order, some showing the same frame as another."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from streammtl.data.clip_pool import ClipFrames
+from streammtl.data.footage import FrameGeometry
 
 TOO_CLOSE_FACTOR = 5.0  # as the selector weighs too little parallax
 GRID = (9, 12)  # rays that overlap is judged by
@@ -43,7 +43,7 @@ class ViewChoiceSettings(BaseModel):
 
 
 def choose_sources(
-    frames: ClipFrames,
+    frames: FrameGeometry,
     reference: int,
     depth_m: float,
     count: int,
@@ -77,7 +77,7 @@ def choose_sources(
     return chosen
 
 
-def overlap(frames: ClipFrames, T_source_ref: np.ndarray, depth_m: float) -> float:
+def overlap(frames: FrameGeometry, T_source_ref: np.ndarray, depth_m: float) -> float:
     """Share of the reference's pixels that a source sees if all lay at `depth_m`."""
     height, width = frames.size
     v, u = np.meshgrid(np.linspace(0, height - 1, GRID[0]), np.linspace(0, width - 1, GRID[1]), indexing="ij")

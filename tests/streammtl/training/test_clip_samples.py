@@ -7,7 +7,8 @@ import torch.nn.functional as F
 
 from streammtl.crossview.warp import sweep_geometry
 from streammtl.data.clip import load_clip
-from streammtl.data.clip_pool import ClipFrames, ClipPool, open_clip
+from streammtl.data.clip_footage import geometry_of
+from streammtl.data.clip_pool import ClipPool, open_clip
 from streammtl.data.sampler import ClipSampler, SamplingSettings
 from streammtl.data.stacking import stack_samples
 from streammtl.data.tracking_errors import TrackingErrorSettings, depth_limits, disturb_pose
@@ -106,7 +107,7 @@ def test_counts_of_sources_come_as_often_as_asked(pool):
 
 
 def test_sources_keep_to_the_limits_and_the_best_baseline_wins(pool):
-    frames = ClipFrames.of(ClipPool(pool).clip(0))
+    frames = geometry_of(ClipPool(pool).clip(0))
     settings = ALWAYS_TWO.model_copy(update={"best_baseline_m": (0.16, 0.1601), "baseline_m": (0.03, 0.3)})
     for reference in range(len(frames.T_world_cam)):
         chosen = choose_sources(frames, reference, 2.0, 2, settings, np.random.default_rng(0))
@@ -116,7 +117,7 @@ def test_sources_keep_to_the_limits_and_the_best_baseline_wins(pool):
 
 
 def test_earlier_frames_only_when_causal(pool):
-    frames = ClipFrames.of(ClipPool(pool).clip(0))
+    frames = geometry_of(ClipPool(pool).clip(0))
     causal = ALWAYS_TWO.model_copy(update={"causal_share": 1.0})
     assert max(choose_sources(frames, 5, 2.0, 3, causal, np.random.default_rng(0))) < 5
     assert choose_sources(frames, 0, 2.0, 3, causal, np.random.default_rng(0)) == []
