@@ -27,6 +27,11 @@ class BlockIndex:
     def nbytes(self) -> int:
         return self._keys.nbytes + self._slots.nbytes
 
+    @property
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """What `find_one` takes, for loops that look blocks up one by one; valid until the next `add`."""
+        return self._keys, self._slots
+
     def find(self, coordinates: np.ndarray) -> np.ndarray:
         """Slots i32 [N] of block coordinates i32 [N,3]; -1 for blocks that are not there."""
         return _find(self._keys, self._slots, coordinates)
@@ -80,6 +85,13 @@ def _place(keys, key):
     while keys[place] != EMPTY and keys[place] != key:
         place = (place + 1) & mask
     return place
+
+
+@njit(cache=True, nogil=True)
+def find_one(keys, slots, x, y, z):
+    """The slot of one block, -1 when it is not there."""
+    place = _place(keys, _key(x, y, z))
+    return slots[place] if keys[place] != EMPTY else np.int32(-1)
 
 
 @njit(cache=True, nogil=True)

@@ -22,9 +22,15 @@ def merge_submaps(submaps: Iterable[Submap], voxel_size_m: float, truncation_m: 
     moved are resampled. Raises: MapError when submaps differ in labels per voxel; GeometryError for an anchor that is
     not rigid or out of reach.
     """
+    return merge_blocks(
+        in_world(submap.blocks, submap.T_world_submap, voxel_size_m, truncation_m) for submap in submaps
+    )
+
+
+def merge_blocks(parts: Iterable[Blocks]) -> Blocks:
+    """Blocks on one grid, each part's indices different among themselves, as one, sorted by index."""
     merged = None
-    for submap in submaps:
-        blocks = in_world(submap.blocks, submap.T_world_submap, voxel_size_m, truncation_m)
+    for blocks in parts:
         merged = _Sum(blocks.label_ids.shape[-1]) if merged is None else merged
         merged.add(blocks)
     return (merged or _Sum(1)).blocks()
@@ -83,8 +89,8 @@ class _Sum:
             tsdf=self._tsdf[order].reshape(cube),
             weight=self._weight[order].reshape(cube),
             colour=np.round(self._colour[order]).astype(np.uint8).reshape(*cube, 3),
-            label_ids=self._ids[order].reshape(*cube, -1) if len(order) else np.zeros((*cube, 1), np.uint8),
-            label_weights=self._evidence[order].reshape(*cube, -1) if len(order) else np.zeros((*cube, 1), np.float32),
+            label_ids=self._ids[order].reshape(*cube, self._ids.shape[2]),
+            label_weights=self._evidence[order].reshape(*cube, self._ids.shape[2]),
         )
 
 

@@ -18,9 +18,15 @@ LEAST_SEEN = 0.5  # of a new voxel's surroundings
 SURFACE_SLOPE = 4.0  # tsdf may change across a cell this many times faster than distance: projective, seen at a slant
 
 
-def resampled(blocks: Blocks, T_new_old: np.ndarray, voxel_size_m: float, truncation_m: float) -> Blocks:
+def resampled(
+    blocks: Blocks,
+    T_new_old: np.ndarray,
+    voxel_size_m: float,
+    truncation_m: float,
+    coordinates: np.ndarray | None = None,
+) -> Blocks:
     """The blocks in a grid of the same voxel size that T_new_old maps their own grid to; only blocks that hold
-    something.
+    something, and of those only the ones at `coordinates` i32 [N,3] when given.
 
     tsdf, weight and colour are trilinear between the eight voxels around a point, all of which must have been seen;
     label evidence is that of the nearest. Where tsdf jumps across a cell by more than a surface can, between an object
@@ -28,15 +34,12 @@ def resampled(blocks: Blocks, T_new_old: np.ndarray, voxel_size_m: float, trunca
     for a transform that is not rigid or leads out of the grid's reach.
     """
     check_rigid(T_new_old, "T_world_submap")
-    T_old_new = np.eye(4)
-    T_old_new[:3, :3] = T_new_old[:3, :3].T
-    T_old_new[:3, 3] = -T_new_old[:3, :3].T @ T_new_old[:3, 3] / voxel_size_m
-    coordinates = _blocks_reached(blocks.index, T_new_old, voxel_size_m)
-    first = np.floor(_box(coordinates, T_old_new, 0, BLOCK_SIZE - 1)[0] / BLOCK_SIZE).astype(np.int32)
+    if coordinates is None:
+        coordinates = blocks_reached(blocks.index, T_new_old, voxel_size_m)
     index = BlockIndex()
     index.add(np.ascontiguousarray(blocks.index, np.int32))
-    offsets = np.array(list(itertools.product(range(NEIGHBOURHOOD), repeat=3)), np.int32)
-    slots = np.stack([index.find(first + offset) for offset in offsets], -1).reshape(-1, len(offsets))
+    T_old_new = _in_voxels(T_new_old, voxel_size_m)
+    first, slots = _sources(coordinates, T_old_new, index)
     flat, k = (len(blocks), BLOCK_SIZE**3), blocks.label_ids.shape[-1]
     new = (len(coordinates), BLOCK_SIZE, BLOCK_SIZE, BLOCK_SIZE)
     result = Blocks(
@@ -62,6 +65,27 @@ def resampled(blocks: Blocks, T_new_old: np.ndarray, voxel_size_m: float, trunca
     return Blocks(*(array[filled > 0] for array in vars(result).values()))
 
 
+def source_slots(coordinates: np.ndarray, T_new_old: np.ndarray, voxel_size_m: float, index: BlockIndex) -> np.ndarray:
+    """Slots i32 [N,27] in `index` of all old blocks that new blocks i32 [N,3] can take values from; -1 where there is
+    none."""
+    return _sources(coordinates, _in_voxels(T_new_old, voxel_size_m), index)[1]
+
+
+def _in_voxels(T_new_old: np.ndarray, voxel_size_m: float) -> np.ndarray:
+    """T_old_new between voxel coordinates."""
+    T_old_new = np.eye(4)
+    T_old_new[:3, :3] = T_new_old[:3, :3].T
+    T_old_new[:3, 3] = -T_new_old[:3, :3].T @ T_new_old[:3, 3] / voxel_size_m
+    return T_old_new
+
+
+def _sources(coordinates: np.ndarray, T_old_new: np.ndarray, index: BlockIndex) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest old block i32 [N,3] that each new block reaches into, and the slots i32 [N,27] from there on."""
+    first = np.floor(_box(coordinates, T_old_new, 0, BLOCK_SIZE - 1)[0] / BLOCK_SIZE).astype(np.int32)
+    offsets = np.array(list(itertools.product(range(NEIGHBOURHOOD), repeat=3)), np.int32)
+    return first, np.stack([index.find(first + offset) for offset in offsets], -1).reshape(-1, len(offsets))
+
+
 def _box(coordinates: np.ndarray, T: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest voxel coordinates f64 [N,3] of the boxes from low to high of each block, once mapped by T."""
     corners = np.array(list(itertools.product((low, high), repeat=3)))
@@ -70,7 +94,7 @@ def _box(coordinates: np.ndarray, T: np.ndarray, low: float, high: float) -> tup
     return origin + turned.min(0), origin + turned.max(0)
 
 
-def _blocks_reached(index: np.ndarray, T_new_old: np.ndarray, voxel_size_m: float) -> np.ndarray:
+def blocks_reached(index: np.ndarray, T_new_old: np.ndarray, voxel_size_m: float) -> np.ndarray:
     """All blocks i32 [N,3] of the new grid with a voxel between the voxels of the old blocks, or between them and the
     next."""
     T = T_new_old.copy()

@@ -1,0 +1,120 @@
+"""Blocks of the merged map in the world's grid, put together from the submaps that hold them, a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mapping.fusion.anchor import whole_blocks
+from mapping.fusion.block_index import BlockIndex, check_reach
+from mapping.records import Blocks
+from mapping.store.header import SubmapEntry
+from mapping.store.reader import MapReader
+from mapping.surface.merge import merge_blocks
+from mapping.surface.resample import blocks_reached, resampled, source_slots
+from streammtl.errors import MapError
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One submap: where its blocks lie in the world's grid."""
+
+    number: int
+    T_world_submap: np.ndarray  # f64 [4,4]
+    shift: np.ndarray | None  # i64 [3] blocks; None for an anchor off the world's grid
+    coordinates: np.ndarray  # i32 [M,3] in its own grid
+    index: BlockIndex = field(default_factory=BlockIndex)
+
+    def world_blocks(self, rows: np.ndarray, voxel_size_m: float) -> np.ndarray:
+        """World blocks i32 [N,3] that the blocks at `rows` reach into."""
+        if self.shift is None:
+            return blocks_reached(self.coordinates[rows], self.T_world_submap, voxel_size_m)
+        moved = self.coordinates[rows] + self.shift
+        check_reach(moved)
+        return moved.astype(np.int32)
+
+    def rows(self, world: np.ndarray, voxel_size_m: float) -> np.ndarray:
+        """Places i32 [N,1] or [N,27] of the own blocks that world blocks i32 [N,3] are made of; -1 = none."""
+        if self.shift is None:
+            return source_slots(world, self.T_world_submap, voxel_size_m, self.index)
+        return self.index.find((world - self.shift).astype(np.int32))[:, None]
+
+
+class WorldBlocks:
+    """The merged blocks of one component of a map, by number. Only their coordinates are held in memory.
+
+    Values equal those of `merge_submaps`: averaged by weight where submaps overlap.
+    """
+
+    def __init__(self, reader: MapReader, component: int | None = None) -> None:
+        """Without a component, the one with most blocks. Raises: MapError for a component that the map lacks."""
+        self._reader = reader
+        self.voxel_size_m, self.truncation_m = reader.header.voxel_size_m, reader.header.truncation_m
+        self.index = BlockIndex()
+        self._sources = [self._source(entry) for entry in _chosen(reader, component)]
+        found = [np.zeros((0, 3), np.int32)]
+        for source in self._sources:
+            source.index.add(source.coordinates)
+            reached = source.world_blocks(np.arange(len(source.coordinates)), self.voxel_size_m)
+            found.append(np.ascontiguousarray(reached[self.index.find(reached) < 0]))
+            self.index.add(found[-1])
+        self.coordinates = np.concatenate(found)  # i32 [N,3] of every block by its number
+
+    def __len__(self) -> int:
+        return len(self.coordinates)
+
+    def _source(self, entry: SubmapEntry) -> _Source:
+        shift = whole_blocks(entry.anchor, self.voxel_size_m)
+        return _Source(entry.number, entry.anchor, shift, self._reader.block_index(entry.number))
+
+    def read(self, numbers: np.ndarray, colour: bool = True, labels: bool = True) -> tuple[np.ndarray, Blocks]:
+        """Blocks by number, and any others that what was read for them happens to complete.
+
+        Gives the numbers i64 [N] of the blocks now known and those of them, in the world's grid, that hold something.
+        """
+        wanted = self.coordinates[numbers]
+        parts, known = [], [np.asarray(numbers, np.int64)]
+        for source in self._sources:
+            rows = np.unique(source.rows(wanted, self.voxel_size_m))
+            if rows[rows >= 0].size:
+                places, blocks = self._reader.block_rows(source.number, rows[rows >= 0], colour, labels)
+                parts.append((source, places, blocks))
+                near = source.world_blocks(places, self.voxel_size_m)
+                known.append(self.index.find(near).astype(np.int64))
+        known = self._complete(np.unique(np.concatenate(known)), parts)
+        return known, merge_blocks(self._in_world(self.coordinates[known], parts))
+
+    def _complete(self, numbers: np.ndarray, parts: list[tuple[_Source, np.ndarray, Blocks]]) -> np.ndarray:
+        """Those of the blocks that need nothing but what has been read."""
+        world, complete = self.coordinates[numbers], np.ones(len(numbers), bool)
+        places = {source.number: at for source, at, _ in parts}
+        for source in self._sources:
+            read = np.zeros(len(source.coordinates) + 1, bool)
+            read[-1] = True  # -1: nothing there
+            read[places.get(source.number, [])] = True
+            complete &= read[source.rows(world, self.voxel_size_m)].all(1)
+        return numbers[complete]
+
+    def _in_world(self, world: np.ndarray, parts: list[tuple[_Source, np.ndarray, Blocks]]) -> Iterator[Blocks]:
+        for source, places, blocks in parts:
+            rows = source.rows(world, self.voxel_size_m)
+            here = np.searchsorted(places, np.unique(rows[rows >= 0]))
+            own = Blocks(*(array[here] for array in vars(blocks).values()))
+            if source.shift is None:
+                T, coordinates = source.T_world_submap, np.ascontiguousarray(world[(rows >= 0).any(1)])
+                yield resampled(own, T, self.voxel_size_m, self.truncation_m, coordinates)
+            else:
+                own.index = (own.index + source.shift).astype(np.int32)
+                yield own
+
+
+def _chosen(reader: MapReader, component: int | None) -> list[SubmapEntry]:
+    entries = reader.header.submaps
+    components = sorted({entry.component for entry in entries})
+    if component is None and components:
+        component = max(components, key=lambda c: sum(entry.blocks for entry in entries if entry.component == c))
+    elif component is not None and component not in components:
+        raise MapError(f"the map {reader.path} has no component {component}; it has {components}.")
+    return [entry for entry in entries if entry.component == component]
