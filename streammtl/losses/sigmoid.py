@@ -21,6 +21,12 @@ def weighted_bce(logits: Tensor, target: Tensor, valid: Tensor, positive_weight:
     return valid_mean(positive_weight * positive + (1 - positive_weight) * negative, valid)
 
 
+@register_loss("bce", takes_logits=True)
+def bce(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Mean of -y log s - (1 - y) log(1 - s), s the sigmoid. Source: M2H, for boundaries."""
+    return 2 * weighted_bce(logits, target, valid, positive_weight=0.5)
+
+
 @register_loss("balanced_cross_entropy", takes_logits=True)
 def balanced_cross_entropy(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """As `weighted_bce` with w the fraction of negatives among the valid pixels of the batch.

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from streammtl.errors import ConfigError
 from streammtl.losses import loss_names, register_loss, task_loss
 from streammtl.losses.absolute import l1
-from streammtl.losses.categorical import cross_entropy
+from streammtl.losses.categorical import cross_entropy, dice
 from streammtl.losses.depth import huber_gradient, scale_invariant_log
 from streammtl.losses.sigmoid import balanced_cross_entropy, weighted_bce
 from streammtl.losses.unit_vectors import cosine, unit_l1
@@ -116,8 +116,9 @@ def test_scale_invariant_log_with_full_weight_forgives_a_scale_per_image(rng, va
 
 @pytest.mark.parametrize("name", loss_names())
 def test_no_loss_lets_invalid_labels_touch_value_or_gradient(name, rng, valid):
-    channels = {"cross_entropy": 5, "unit_l1": 3, "cosine": 3}.get(name, 1)
-    label_channels = 1 if name == "cross_entropy" else channels
+    of_classes = name.startswith("cross_entropy")
+    channels = 5 if of_classes else {"unit_l1": 3, "cosine": 3}.get(name, 1)
+    label_channels = 1 if of_classes else channels
     prediction = (0.5 + torch.rand(2, channels, 6, 7, generator=rng)).requires_grad_()
     target = torch.randint(0, 2, (2, label_channels, 6, 7), generator=rng).float() + 0.1 * (channels == 3)
     if name == "scale_invariant_log":
@@ -135,3 +136,34 @@ def test_loss_names_are_unique_and_unknown_ones_refused():
         register_loss("l1")(l1)
     with pytest.raises(ConfigError, match="weighted_bce"):
         task_loss("l0")
+
+
+def test_dice_of_known_overlaps():
+    """Classes 0 and 1 half right each, class 2 never; classes that no label holds do not count."""
+    predicted, target = torch.tensor([0, 1, 1, 0]), torch.tensor([0, 0, 1, 1])
+    logits = 50.0 * F.one_hot(predicted, 4).float().T.view(1, 4, 2, 2)
+    every = torch.ones(1, 1, 2, 2, dtype=torch.bool)
+    assert dice(logits, target.view(1, 1, 2, 2), every).item() == pytest.approx(0.5)
+    assert dice(logits, predicted.view(1, 1, 2, 2), every).item() == pytest.approx(0, abs=1e-6)
+    third = torch.tensor([0, 1, 1, 2]).view(1, 1, 2, 2)
+    assert dice(logits, third, every).item() == pytest.approx((1 - 2 * 1 / 3 + 0 + 1) / 3, rel=1e-5)
+
+
+def test_dice_is_the_formula_over_labelled_pixels(rng, valid):
+    logits = torch.randn(2, 5, 6, 7, generator=rng)
+    target = torch.randint(0, 4, SHAPE, generator=rng)
+    target[1, 0, 2] = 255
+    kept = (valid & (target != 255))[:, 0]
+    p = torch.softmax(logits.double(), 1).permute(0, 2, 3, 1)[kept]
+    y = F.one_hot(target[:, 0][kept], 5)
+    overlaps = 2 * (p * y).sum(0) / (p.sum(0) + y.sum(0))
+    assert dice(logits, target, valid).item() == pytest.approx(1 - overlaps[:4].mean().item(), rel=1e-5)
+    assert dice(logits, target, torch.zeros_like(valid)) == 0
+    both = 0.5 * cross_entropy(logits, target, valid) + 0.75 * dice(logits, target, valid)
+    torch.testing.assert_close(task_loss("cross_entropy_dice").function(logits, target, valid), both)
+
+
+def test_bce_is_binary_cross_entropy(rng, valid):
+    logits, target = torch.randn(SHAPE, generator=rng), (torch.rand(SHAPE, generator=rng) > 0.8).float()
+    expected = F.binary_cross_entropy_with_logits(logits[valid], target[valid])
+    torch.testing.assert_close(task_loss("bce").function(logits, target, valid), expected)
