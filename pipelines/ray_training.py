@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pipelines.data_sets  # noqa: F401  it registers them, in each process
 from streammtl.errors import ConfigError, ModelError
 from streammtl.training.settings import TrainingSettings
 from streammtl.training.trainer import Outcome, Trainer

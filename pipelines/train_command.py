@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pipelines.data_sets  # noqa: F401  it registers them
 from pipelines.training_config import read_values
 from streammtl.training.config import training_settings
 from streammtl.training.trainer import Outcome, Trainer

@@ -14,10 +14,10 @@ from streammtl.tasks.spec import IGNORE
 
 
 class ClipFootage:
-    """Reads windows of a clip, each straight from the file."""
+    """Reads windows of a clip, each straight from the file; only the labels of `tasks`, where they are given."""
 
-    def __init__(self, clip: Clip) -> None:
-        self._clip = clip
+    def __init__(self, clip: Clip, tasks: Sequence[str] | None = None) -> None:
+        self._clip, self._tasks = clip, tasks
         self.frames = geometry_of(clip)
 
     @property
@@ -28,7 +28,8 @@ class ClipFootage:
         return window.of(self._clip.images, frame)
 
     def label(self, task: str, frame: int, window: Window) -> Label:
-        return TRUTH[task](self._clip, frame, window) if task in TRUTH else None
+        taken = task in TRUTH and (self._tasks is None or task in self._tasks)
+        return TRUTH[task](self._clip, frame, window) if taken else None
 
     def coarse_depth(self, frame: int) -> np.ndarray:
         return np.array(self._clip.depth_m[frame, 2::8, 2::8], np.float32).ravel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -20,11 +21,11 @@ class ClipPool:
     """The clips of a folder, sub-folders included, in the order of their names; only what is used of them is read.
 
     The list is made once: clips that are added later belong to the next pool made of that folder.
-    Raises: DataError where there are none.
+    Only labels of `tasks` are taken, where they are given. Raises: DataError where there are no clips.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path, tasks: Sequence[str] | None = None) -> None:
+        self.folder, self._tasks = Path(folder), tasks
         self.paths = sorted(p for p in self.folder.rglob("*.npz") if not p.name.endswith(".partial.npz"))
         if not self.paths:
             raise DataError(f"{folder} holds no clips (*.npz); render some with `python -m pipelines.rooms`.")
@@ -36,7 +37,7 @@ class ClipPool:
 
     def draw(self, rng: np.random.Generator) -> ClipFootage:
         """Any clip, each as often. Raises: DataError."""
-        return ClipFootage(self.clip(int(rng.integers(len(self)))))
+        return ClipFootage(self.clip(int(rng.integers(len(self)))), self._tasks)
 
     def clip(self, index: int) -> Clip:
         """The clip at that place of the list, its arrays backed by the file. Raises: DataError."""

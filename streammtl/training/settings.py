@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streammtl.data.sampler import SamplingSettings
+from streammtl.data.sets.settings import DataSource
 from streammtl.models.settings import ModelSettings
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -34,8 +35,10 @@ class DataSettings(BaseModel):
 
     model_config = FROZEN
 
-    pool: Path = Field(Path("pool/train"), description="folder of clips to train on")
-    validation: Path | None = Field(None, description="folder of clips to choose weights on; never trained on")
+    pool: DataSource = Field(
+        Path("pool/train"), description="what to train on: a folder of clips, or data sets [{name, root, split, share}]"
+    )
+    validation: DataSource | None = Field(None, description="what to choose weights on, as `pool`; never trained on")
     validation_samples: int = Field(64, description="samples judged at each validation", ge=1)
     sampling: SamplingSettings = SamplingSettings()
     threads: int = Field(2, description="threads that prepare batches; 0 prepares them in between", ge=0)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from streammtl.data.clip_pool import ClipPool
 from streammtl.data.sampler import ClipSampler
+from streammtl.data.sets.registry import open_source
 from streammtl.errors import ConfigError
 from streammtl.models.predictor import choose_device
 from streammtl.training.checkpoints import Checkpoint, checkpoint_paths, load_checkpoint, save_checkpoint
@@ -19,12 +19,11 @@ from streammtl.training.learner import PASSES_PER_STEP, Learner
 from streammtl.training.loader import prefetched
 from streammtl.training.progress import Progress
 from streammtl.training.settings import TrainingSettings
-from streammtl.training.validation import Validation
+from streammtl.training.validation import Validation, chosen_by
 from streammtl.training.world import World
 from streammtl.views import ViewBatch
 
 MOST_PROCESSES = 4096  # room in the numbers of batches
-CHOSEN_BY = "depth.abs_rel"
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Trainer:
         if settings.torch_threads is not None:
             torch.set_num_threads(settings.torch_threads)
         data = settings.data
-        self._sampler = ClipSampler(ClipPool(data.pool), settings.tasks, data.sampling, settings.seed)
+        self._sampler = ClipSampler(open_source(data.pool), settings.tasks, data.sampling, settings.seed)
         self._validation = Validation(settings) if data.validation is not None else None
         self._best: float | None = None
         self.learner = Learner(settings, choose_device(settings.device), self.world)
@@ -137,8 +136,9 @@ class Trainer:
             figures = self._validation.judge(self.learner)
             journal.write("validation", step, figures)
             journal.say("validation  " + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
-            if self._best is None or figures[CHOSEN_BY] < self._best:
-                self._best = figures[CHOSEN_BY]
+            judged = chosen_by(figures, self.settings.tasks)
+            if self._best is None or judged < self._best:
+                self._best = judged
                 kept = Checkpoint(self.learner.average.state, {"step": step, "figures": figures})
                 save_checkpoint(self.out / "best", step, kept, keep=1)
         saved = self.learner.checkpoint()

@@ -1,0 +1,89 @@
+"""NYUv2 for multi-task learning: the 795 and 654 labelled images as InvPT, TaskPrompter and SAK use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pipelines.data_sets.data_set import DataSet, Take, still_cameras
+from pipelines.data_sets.file_footage import Truth
+from pipelines.data_sets.files import read_array, read_colours, read_numbers
+from pipelines.data_sets.labels import coded_vectors, depth_truth, normal_truth, shifted_classes
+from streammtl.camera import Camera
+from streammtl.data.footage import FrameGeometry
+from streammtl.errors import DataError
+from streammtl.geometry import normals_from_depth
+
+# The Kinect's colour camera (NYU toolbox, pixels counted from 1), less the border of 40 columns and 45 rows that the
+# release cuts off; right to about a pixel, since the release does not say exactly where it cuts.
+FOCAL, CENTRE, CUT = (518.8579, 519.4696), (325.5824 - 1, 253.7362 - 1), (40, 45)
+SIGNS = np.array([(x, y, -1) for x in (1, -1) for y in (1, -1)], np.float32)  # stored z points to the viewer
+SAMPLES = 16  # images that the signs of x and y are told by
+
+
+class NyuMtl(DataSet):
+    """Single images with depth, NYU-40 semantics, normals and boundaries.
+
+    The release does not say which way the stored normals' x and y point; the depth of a few images does.
+    """
+
+    name = "nyuv2-mtl"
+    where = (
+        "Get NYUDv2.tar.gz from the links of github.com/prismformore/Multi-Task-Transformer or "
+        "github.com/innovator-zero/SAK and give the folder that holds gt_sets/train.txt and val.txt, images/*.png, "
+        "segmentation/*.png (0 unlabelled, 1..40), depth/*.npy (metres), normals/*.png and edge/*.png."
+    )
+
+    def find(self) -> Iterator[Take]:
+        return (Take(stem, (stem,)) for stem in self.listed("gt_sets", f"{self.split}.txt"))
+
+    @property
+    def labels(self):
+        return {
+            "depth": self._depth,
+            "semantics": lambda take, stem: shifted_classes(read_numbers(self._file("segmentation", stem))),
+            "normals": self._normals,
+            "boundaries": self._boundaries,
+        }
+
+    def image(self, take: Take, stem: str) -> np.ndarray:
+        return read_colours(self._file("images", stem))
+
+    def cameras(self, take: Take) -> FrameGeometry:
+        height, width = self.image(take, take.frames[0]).shape[:2]
+        return still_cameras(Camera.pinhole(width, height, *FOCAL, *np.subtract(CENTRE, CUT)), 1)
+
+    def _file(self, folder: str, stem: str, suffix: str = ".png") -> Path:
+        return self.path(folder, stem + suffix)
+
+    def _depth(self, take: Take, stem: str) -> Truth:
+        return depth_truth(read_array(self._file("depth", stem, ".npy")).astype(np.float32).squeeze())
+
+    def _boundaries(self, take: Take, stem: str) -> Truth:
+        edges = read_numbers(self._file("edge", stem)).astype(np.float32) / 255
+        return edges, np.ones(edges.shape, bool)
+
+    def _normals(self, take: Take, stem: str) -> Truth:
+        return normal_truth(coded_vectors(read_colours(self._file("normals", stem))) * self._signs)
+
+    @cached_property
+    def _signs(self) -> np.ndarray:
+        """Signs that take stored normals to OpenCV axes: those that agree best with normals from depth."""
+        agreement = np.zeros(len(SIGNS))
+        for take in self.takes[:: -(-len(self.takes) // SAMPLES)]:
+            depth, known = self._depth(take, take.frames[0])
+            stored, marked = normal_truth(coded_vectors(read_colours(self._file("normals", take.frames[0]))))
+            K = torch.from_numpy(self.geometry(take).K)[None]
+            derived = normals_from_depth(torch.from_numpy(np.where(known, depth, 1.0))[None, None], K)[0]
+            products = stored * derived.permute(1, 2, 0).numpy()
+            agreement += products[known & marked].mean(0) @ SIGNS.T
+        if agreement.max() <= 0:
+            raise DataError(
+                f"{self.name}: normals and depth of {self.root} contradict each other, whichever way the normals are "
+                f"turned. {self.where}"
+            )
+        return SIGNS[agreement.argmax()]

@@ -1,0 +1,1 @@
+"""Data sets by name, alone or mixed: what a training draws its samples from."""
