@@ -1,23 +1,19 @@
-"""One array or one group at a time: how arrays are chunked, read back whole, and pressed onto the disk."""
+"""One array or one group at a time: how arrays are chunked and read back whole."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.core.sync import sync
 
-from mapping.store.root import sync_path
-from streammtl.errors import StoreError
+from mapping.store.damage import damaged
+from mapping.store.place import Place
 
 CHUNK_BYTES = 16 << 20
-_SYNC_THREADS = 16
 # Zarr reads an absent chunk as zeros. Ours are all written, so that an absent file is a loss that can be seen.
 _CONFIG = {"write_empty_chunks": True}
 
@@ -31,17 +27,24 @@ def create_array(
     shards: tuple[int, ...] | None = None,
     attributes: dict[str, object] | None = None,
 ) -> zarr.Array:
-    compressor = BloscCodec(cname="lz4", shuffle="shuffle") if np.dtype(dtype).kind in "biufc" else "auto"
+    """A new array. A checksum (CRC-32C) follows each of its chunks, so that no reader takes a flipped byte for data."""
+    numbers = dtype is not str and np.dtype(dtype).kind in "biufc"
+    compressor = BloscCodec(cname="lz4", shuffle="shuffle") if numbers else ZstdCodec()
     return group.create_array(
         name,
         shape=shape,
         dtype=dtype,
         chunks=chunks,
         shards=shards,
-        compressors=compressor,
+        compressors=(compressor, Crc32cCodec()),
         attributes=attributes,
         config=_CONFIG,
     )
+
+
+def has_checksums(array: zarr.Array) -> bool:
+    """Whether a flipped byte in a chunk shows for certain; arrays of layout version 1 have none."""
+    return any(isinstance(codec, Crc32cCodec) for codec in array.compressors)
 
 
 def open_to_append(group: zarr.Group, name: str) -> zarr.Array:
@@ -68,43 +71,27 @@ def settle_writes() -> None:
     sync(others())
 
 
-def chunk_files(array: zarr.Array, start: int = 0) -> Iterator[str]:
-    """Paths, relative to the array's folder, of the files that hold its data from row `start` of files on."""
+def missing_chunks(place: Place, array: zarr.Array) -> Iterator[str]:
+    """Files of the array, relative to the map, that are gone."""
+    return place.missing((f"{array.path}/{file}" for file in chunk_files(array)), array.path)
+
+
+def chunk_files(array: zarr.Array) -> Iterator[str]:
+    """Paths, relative to the array's folder, of the files that hold its data."""
     outer = array.shards or array.chunks
     grid = [-(-size // step) for size, step in zip(array.shape, outer, strict=True)]
     if not grid:
         yield "c"
         return
-    for position in np.ndindex(max(0, grid[0] - start), *grid[1:]):
-        yield "/".join(["c", str(position[0] + start), *map(str, position[1:])])
+    for position in np.ndindex(*grid):
+        yield "/".join(["c", *map(str, position)])
 
 
-def array_folder(root: Path, array: zarr.Array) -> Path:
-    return root / array.path
-
-
-def read_array(root: Path, group: zarr.Group, name: str) -> np.ndarray:
+def read_array(place: Place, group: zarr.Group, name: str) -> np.ndarray:
     """A whole array. Raises StoreError where files of it are gone, which Zarr itself reads as zeros."""
     array = group[name]
     if not isinstance(array, zarr.Array):
-        raise StoreError(f"{group.path}/{name} in the map {root} is not an array.")
-    for file in chunk_files(array):
-        if not (array_folder(root, array) / file).exists():
-            raise StoreError(
-                f"the map {root} is damaged: {array.path}/{file} is gone. Restore it from a copy, or map again."
-            )
+        raise damaged(place, f"{group.path}/{name} is not an array")
+    for file in missing_chunks(place, array):
+        raise damaged(place, f"{file} is gone")
     return np.asarray(array[...])
-
-
-def tree(folder: Path) -> Iterator[Path]:
-    """Every file and folder below (and including) `folder`."""
-    for parent, _, files in os.walk(folder):
-        yield from (Path(parent, file) for file in files)
-        yield Path(parent)
-
-
-def sync_paths(paths: Iterable[Path]) -> None:
-    """Presses files and folders onto the disk, many at a time, so that one journal write serves several of them."""
-    with ThreadPoolExecutor(_SYNC_THREADS) as pool:
-        for _ in pool.map(sync_path, paths):
-            pass

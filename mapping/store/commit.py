@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 from pydantic import ValidationError
-from zarr.storage import LocalStore
 
 from mapping.records import KeyframeRecord, Submap
 from mapping.store import keyframes as keyframe_arrays
-from mapping.store.arrays import settle_writes, sync_paths, tree
+from mapping.store.arrays import settle_writes
 from mapping.store.header import LabelSpaceRecord, MapHeader, SubmapEntry
 from mapping.store.labels import GROUP as LABELS_GROUP
 from mapping.store.labels import check_label_space, write_labels
 from mapping.store.litter import named_groups, remove_group
+from mapping.store.place import Place
+from mapping.store.root import ROOT
 from mapping.store.settings import StoreSettings
 from mapping.store.state import StageStates, check_state, write_state
 from mapping.store.submaps import check_submap, write_submap
@@ -27,11 +27,11 @@ from streammtl.errors import StoreError
 class Commit:
     """New groups and chunks beside a committed map. `pointers` holds the header fields by which they begin to exist."""
 
-    def __init__(self, path: Path, committed: MapHeader, settings: StoreSettings) -> None:
-        self._path = path
+    def __init__(self, place: Place, committed: MapHeader, settings: StoreSettings) -> None:
+        self._place = place
         self._committed = committed
         self._settings = settings
-        self._root = zarr.open_group(LocalStore(path), mode="r+")
+        self._root = zarr.open_group(place.zarr_store(read_only=False), mode="r+")
         self._entries = {entry.number: entry for entry in committed.submaps}
         self._new_groups: list[str] = []
         self._new_keyframes = 0
@@ -83,10 +83,14 @@ class Commit:
                     f"the keyframe of frame {record.frame} belongs to submap {record.submap}, which is not in the map."
                 )
         if records:
-            start = self._committed.keyframes
-            self._new_keyframes = len(records)
-            keyframe_arrays.append_keyframes(self._root, start, list(records), self._settings)
-            self.pointers["keyframes"] = start + len(records)
+            self.append_columns(keyframe_arrays.columns_of(list(records), self._settings))
+
+    def append_columns(self, columns: keyframe_arrays.Columns) -> None:
+        """Appends keyframes as another map keeps them, to the bit."""
+        start, count = self._committed.keyframes, len(columns["frame"])
+        self._new_keyframes = count
+        keyframe_arrays.append_columns(self._root, start, columns)
+        self.pointers["keyframes"] = start + count
 
     def write_state(self, state: StageStates) -> None:
         """Replaces the stage states as a whole."""
@@ -117,16 +121,14 @@ class Commit:
 
     def press(self) -> None:
         """Brings everything written so far onto the disk."""
-        paths = [self._path]
-        for name in self._new_groups:
-            kind = self._path / name.partition("/")[0]
-            paths += [kind, kind / "zarr.json", *tree(self._path / name)]
+        kinds = sorted({name.partition("/")[0] for name in self._new_groups})
+        names, folders = [*self._new_groups, *(f"{kind}/{ROOT}" for kind in kinds)], ["", *kinds]
         if self._committed.label_space is None and self.pointers["label_space"] is not None:
-            paths += tree(self._path / LABELS_GROUP)
+            names.append(LABELS_GROUP)
         if self._new_keyframes:
-            start = self._committed.keyframes
-            paths += keyframe_arrays.paths_to_sync(self._path, start, self.pointers["keyframes"])
-        sync_paths(paths)
+            names += keyframe_arrays.names_to_press(self._committed.keyframes, self.pointers["keyframes"])
+            folders += keyframe_arrays.folders_to_press()
+        self._place.press(names, folders)
 
     def take_back(self, header: MapHeader) -> None:
         """Deletes what was written and `header`, the one on the disk, does not name."""
@@ -134,13 +136,13 @@ class Commit:
         named = named_groups(header)
         for name in self._new_groups:
             if name not in named:
-                remove_group(self._path, name)
-        keyframe_arrays.remove_entries(self._path, header.keyframes, self._committed.keyframes + self._new_keyframes)
+                remove_group(self._place, name)
+        keyframe_arrays.remove_entries(self._place, header.keyframes, self._committed.keyframes + self._new_keyframes)
 
     def _point_to_submaps(self) -> None:
         self.pointers["submaps"] = tuple(self._entries[number] for number in sorted(self._entries))
 
     def _new_group(self, name: str) -> str:
-        remove_group(self._path, name)
+        remove_group(self._place, name)
         self._new_groups.append(name)
         return name

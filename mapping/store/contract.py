@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from streammtl.errors import StoreError
+from mapping.store.damage import damaged, first_line
+from mapping.store.place import Place
 
 MAX_FILE_BYTES = 1 << 30
 _SCHEMA: dict[str, Any] = json.loads(files("mapping.store").joinpath("schema.json").read_text(encoding="utf-8"))
@@ -39,13 +39,14 @@ def group_problems(group: zarr.Group, kind: str, sizes: dict[str, int]) -> list[
             problems.append(f"{group.path}/{name} is missing")
             continue
         except (ValueError, TypeError, OSError) as error:
-            problems.append(f"{group.path}/{name} is damaged: {error}")
+            problems.append(f"{group.path}/{name} is damaged: {first_line(error)}")
             continue
         if not isinstance(array, zarr.Array):
             problems.append(f"{group.path}/{name} is a group, expected an array")
             continue
-        if _dtype_name(array) != expected["dtype"]:
-            problems.append(f"{array.path} has type {_dtype_name(array)}, expected {expected['dtype']}")
+        allowed = expected["dtype"] if isinstance(expected["dtype"], list) else [expected["dtype"]]
+        if _dtype_name(array) not in allowed:
+            problems.append(f"{array.path} has type {_dtype_name(array)}, expected {' or '.join(allowed)}")
         problems += _shape_problems(array, expected["shape"], bound)
     return problems
 
@@ -76,9 +77,7 @@ def _shape_problems(array: zarr.Array, expected: list[int | str], bound: dict[st
     return problems
 
 
-def check_group(path: Path, group: zarr.Group, kind: str, sizes: dict[str, int]) -> None:
+def check_group(place: Place, group: zarr.Group, kind: str, sizes: dict[str, int]) -> None:
     """Raises StoreError with the first departure from the schema, before anything large is read."""
     for problem in group_problems(group, kind, sizes):
-        raise StoreError(
-            f"the map {path} is damaged: {problem}. `streammtl info` lists all of it; restore the map or map again."
-        )
+        raise damaged(place, problem)

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from streammtl.camera import Camera
 from streammtl.views import ScaleStatus
 
-LAYOUT_VERSION = 1
-SCHEMA = "streammtl-map-1"
+LAYOUT_VERSION = 2
+SCHEMA = "streammtl-map-2"
 WORLD_FRAME = "OpenCV axes of the first posed camera (x right, y down, z forward); metres when scale.status is metric"
 
 
@@ -138,6 +138,7 @@ class MapHeader(_Record):
     state: str | None = None  # group with the arrays of each stage, for going on later
     trajectory: str | None = None  # derived groups; absent while the map is being written
     surface: str | None = None
+    checksum: str = ""  # of all the above, put on when it is written
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 

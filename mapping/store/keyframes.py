@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import cv2
 import numpy as np
 import zarr
 
 from mapping.records import KeyframeRecord
-from mapping.store.arrays import array_folder, create_array, open_to_append, tree
+from mapping.store.arrays import create_array, open_to_append
 from mapping.store.contract import GROWING, check_group
+from mapping.store.damage import damaged
+from mapping.store.place import Place
 from mapping.store.settings import StoreSettings
 from streammtl.camera import Camera
 from streammtl.errors import StoreError
 
 GROUP = "keyframes"
 _JPEG_STEP = 1 << 16
+Columns = Mapping[str, np.ndarray]  # the arrays of several keyframes as the map keeps them, by name
 _ARRAYS = {
     "frame": np.int64,
     "timestamp_s": np.float64,
@@ -58,9 +59,8 @@ def check_keyframe(record: KeyframeRecord) -> None:
         )
 
 
-def append_keyframes(root: zarr.Group, start: int, records: list[KeyframeRecord], settings: StoreSettings) -> None:
-    """Writes `records` as entries start, start+1, …; whatever an unfinished commit left there is replaced."""
-    columns = _columns(records, settings)
+def append_columns(root: zarr.Group, start: int, columns: Columns) -> None:
+    """Writes keyframes as entries start, start+1, …; whatever an unfinished commit left there is replaced."""
     if start == 0:
         arrays = _create_arrays(root.create_group(GROUP, overwrite=True), columns)
     else:
@@ -77,18 +77,19 @@ def append_keyframes(root: zarr.Group, start: int, records: list[KeyframeRecord]
                 "holds one image size. "
                 "Start a new map for the other camera."
             )
-        array.resize((start + len(records), *entry_shape))
-        array[start : start + len(records)] = data
+        array.resize((start + len(data), *entry_shape))
+        array[start : start + len(data)] = data
 
 
-def _create_arrays(group: zarr.Group, columns: dict[str, np.ndarray]) -> dict[str, zarr.Array]:
+def _create_arrays(group: zarr.Group, columns: Columns) -> dict[str, zarr.Array]:
     return {
         name: create_array(group, name, (0, *data.shape[1:]), data.dtype, (1, *data.shape[1:]))
         for name, data in columns.items()
     }
 
 
-def _columns(records: list[KeyframeRecord], settings: StoreSettings) -> dict[str, np.ndarray]:
+def columns_of(records: list[KeyframeRecord], settings: StoreSettings) -> Columns:
+    """Records as the map keeps them: images compressed, depth as f16."""
     shapes = {record.depth_m.shape for record in records}
     if len(shapes) > 1:
         raise StoreError(
@@ -126,89 +127,82 @@ def _encode(record: KeyframeRecord, quality: int) -> np.ndarray:
     return jpeg
 
 
-def paths_to_sync(path: Path, start: int, stop: int) -> Iterator[Path]:
-    """Files and folders that hold entries start … stop-1 or lead to them."""
-    yield path / GROUP
-    yield path / GROUP / "zarr.json"
+def names_to_press(start: int, stop: int) -> Iterator[str]:
+    """Files and folders that hold entries start … stop-1, and the descriptions that count them."""
     for name in _ARRAYS:
-        folder = path / GROUP / name
-        yield from (folder, folder / "zarr.json", folder / "c")
-        for i in range(start, stop):
-            chunk = folder / "c" / str(i)
-            yield from tree(chunk) if chunk.is_dir() else [chunk]
+        folder = f"{GROUP}/{name}"
+        yield from (f"{folder}/c/{i}" for i in range(start, stop))
+        yield f"{folder}/zarr.json"
+    yield f"{GROUP}/zarr.json"
 
 
-def remove_entries(path: Path, start: int, stop: int) -> None:
+def folders_to_press() -> list[str]:
+    """Folders whose lists of files grow with every keyframe."""
+    return [GROUP, *(f"{GROUP}/{name}{inner}" for name in _ARRAYS for inner in ("", "/c"))]
+
+
+def remove_entries(place: Place, start: int, stop: int) -> None:
     """Deletes the files of entries start … stop-1, to give their room back at once."""
-    for name in _ARRAYS:
-        for i in range(start, stop):
-            chunk = path / GROUP / name / "c" / str(i)
-            if chunk.is_dir():
-                shutil.rmtree(chunk, ignore_errors=True)
-            else:
-                chunk.unlink(missing_ok=True)
+    place.remove(f"{GROUP}/{name}/c/{i}" for name in _ARRAYS for i in range(start, stop))
 
 
-def drop_uncommitted(path: Path, root: zarr.Group, count: int) -> None:
+def drop_uncommitted(place: Place, root: zarr.Group, count: int) -> None:
     """Removes entries from `count` on, which an unfinished commit left."""
     if count == 0:
-        shutil.rmtree(path / GROUP, ignore_errors=True)
+        place.remove([GROUP])
         return
-    check_keyframes(path, root, count)
+    check_keyframes(place, root, count)
     for name in _ARRAYS:
         array = root[GROUP][name]
         if array.shape[0] > count:
             array.resize((count, *array.shape[1:]))
 
 
-def check_keyframes(path: Path, root: zarr.Group, count: int) -> None:
+def check_keyframes(place: Place, root: zarr.Group, count: int) -> None:
     """Raises StoreError when the arrays depart from the schema or hold fewer entries than the root counts."""
     group = root.get(GROUP)
     if not isinstance(group, zarr.Group):
-        raise StoreError(
-            f"the map {path} is damaged: its root counts {count} keyframes, but the keyframes group is gone. "
-            "Restore it from a copy."
-        )
-    check_group(path, group, "keyframes", {GROWING: count})
+        raise damaged(place, f"its root counts {count} keyframes, but the keyframes group is gone")
+    check_group(place, group, "keyframes", {GROWING: count})
 
 
-def missing_files(path: Path, root: zarr.Group, start: int, stop: int) -> Iterator[str]:
-    """Files of entries start … stop-1 that are gone, relative to the map."""
+def missing_files(place: Place, root: zarr.Group, start: int, stop: int) -> Iterator[tuple[int, str]]:
+    """Entries of start … stop-1 and their files, relative to the map, that are gone."""
     for name in _ARRAYS:
         array = root[GROUP][name]
-        for i in range(start, stop):
-            file = "/".join(["c", str(i), *["0"] * (array.ndim - 1)])
-            if not (array_folder(path, array) / file).exists():
-                yield f"{array.path}/{file}"
+        tail = "/0" * (array.ndim - 1)
+        entry_of = {f"{array.path}/c/{i}{tail}": i for i in range(start, stop)}
+        yield from ((entry_of[file], file) for file in place.missing(entry_of, f"{array.path}/c"))
 
 
-def read_column(path: Path, root: zarr.Group, name: str, count: int) -> np.ndarray:
+def read_columns(place: Place, root: zarr.Group, start: int, stop: int) -> Columns:
+    """Entries start … stop-1 as the map keeps them. Raises StoreError when files are gone."""
+    for _, file in missing_files(place, root, start, stop):
+        raise damaged(place, f"{file} is gone")
+    return {name: np.asarray(root[GROUP][name][start:stop]) for name in _ARRAYS}
+
+
+def read_column(root: zarr.Group, name: str, count: int) -> np.ndarray:
     """The first `count` entries of one array of the keyframes group."""
     return np.asarray(root[GROUP][name][:count])
 
 
-def read_jpeg(path: Path, root: zarr.Group, i: int) -> bytes:
+def read_jpeg(place: Place, root: zarr.Group, i: int) -> bytes:
     """The image of entry i as a JPEG file. Raises StoreError when it is gone."""
-    for file in missing_files(path, root, i, i + 1):
-        raise StoreError(f"the map {path} is damaged: {file} is gone. Restore it from a copy, or map again.")
+    for _, file in missing_files(place, root, i, i + 1):
+        raise damaged(place, f"{file} is gone")
     group = root[GROUP]
     return np.asarray(group["jpeg"][i, : int(group["jpeg_bytes"][i])]).tobytes()
 
 
-def read_keyframe(path: Path, root: zarr.Group, i: int) -> KeyframeRecord:
+def read_keyframe(place: Place, root: zarr.Group, i: int) -> KeyframeRecord:
     """Entry i, its image decoded and its arrays as f32. Raises StoreError when it is damaged or files are gone."""
-    for file in missing_files(path, root, i, i + 1):
-        raise StoreError(f"the map {path} is damaged: {file} is gone. Restore it from a copy, or map again.")
-    group = root[GROUP]
-    entry = {name: np.asarray(group[name][i]) for name in _ARRAYS if name != "jpeg"}
-    jpeg = np.asarray(group["jpeg"][i, : int(entry["jpeg_bytes"])])
+    entry = {name: column[0] for name, column in read_columns(place, root, i, i + 1).items()}
+    jpeg = entry["jpeg"][: int(entry["jpeg_bytes"])]
     image = cv2.imdecode(jpeg, cv2.IMREAD_COLOR) if jpeg.size else None
     height, width = (int(n) for n in entry["image_size"])
     if image is None or image.shape[:2] != (height, width):
-        raise StoreError(
-            f"the map {path} is damaged: the image of keyframe {i} cannot be decoded. Restore it from a copy, "
-            "or map again."
-        )
+        raise damaged(place, f"the image of keyframe {i} cannot be decoded")
     K = entry["K"]
     return KeyframeRecord(
         frame=int(entry["frame"]),

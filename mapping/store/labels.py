@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import zarr
 
-from mapping.store.arrays import write_array
+from mapping.store.arrays import create_array, write_array
 from mapping.store.header import LabelSpaceRecord
 from streammtl.errors import StoreError
 
@@ -33,9 +33,8 @@ def write_labels(root: zarr.Group, label_space: LabelSpaceRecord) -> None:
     )
     write_array(group, "ids", np.array(label_space.ids, dtype=np.int32))
     write_array(group, "palette", np.array(label_space.palette, dtype=np.uint8).reshape(-1, 3))
-    names = group.create_array(
-        "names", shape=(len(label_space.names),), dtype=str, chunks=(max(1, len(label_space.names)),)
-    )
+    count = len(label_space.names)
+    names = create_array(group, "names", (count,), str, (max(1, count),))
     if label_space.names:
         names[:] = np.array(label_space.names)
     mappings = group.create_group("mappings")

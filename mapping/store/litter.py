@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from pathlib import Path
+from collections.abc import Iterator
 
 from mapping.store import keyframes, labels
 from mapping.store.header import MapHeader
+from mapping.store.place import Place
+from mapping.store.root import ROOT, SPARE_GROUP
 
 logger = logging.getLogger(__name__)
 _NUMBERED = ("submaps", "state", "trajectory", "surface")
+_HALF_WRITTEN = ".partial"
 
 
 def named_groups(header: MapHeader) -> set[str]:
@@ -19,32 +21,31 @@ def named_groups(header: MapHeader) -> set[str]:
     return {name for name in names if name is not None}
 
 
-def remove_unnamed(path: Path, header: MapHeader) -> None:
-    """Removes groups that the root does not name, and half-written files. Folders that are not ours are left alone."""
+def unnamed(place: Place, header: MapHeader) -> Iterator[str]:
+    """Groups that the root does not name and half-written files. Folders that are not ours are left alone."""
     named = named_groups(header)
     for kind in _NUMBERED:
-        folder = path / kind
-        for child in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if child.is_dir() and f"{kind}/{child.name}" not in named:
-                remove_group(path, f"{kind}/{child.name}")
-    if header.label_space is None:
-        remove_group(path, labels.GROUP)
-    if header.keyframes == 0:
-        remove_group(path, keyframes.GROUP)
-    # Groups that the root names were whole before it named them, so nothing half-written lies deeper.
-    half_written = [*path.glob("*.partial"), *(path / keyframes.GROUP).rglob("*.partial")]
-    for kind in (*_NUMBERED, labels.GROUP):
-        half_written += (path / kind).glob("*.partial")
-    for part in half_written:
-        part.unlink(missing_ok=True)
+        for child in place.children(kind):
+            if (child != ROOT and f"{kind}/{child}" not in named) or child.endswith(_HALF_WRITTEN):
+                yield f"{kind}/{child}"
+    for group, counts in ((labels.GROUP, header.label_space is not None), (keyframes.GROUP, header.keyframes > 0)):
+        if not counts and place.children(group):
+            yield group
+    yield from (child for child in place.children() if child.endswith(_HALF_WRITTEN))
+    # Groups that the root names were whole before it named them; only keyframes are written into one that counts.
+    for folder in (keyframes.GROUP, labels.GROUP, SPARE_GROUP):
+        yield from (file for file in place.files(folder) if file.endswith(_HALF_WRITTEN))
 
 
-def remove_group(path: Path, name: str) -> None:
+def remove_unnamed(place: Place, header: MapHeader) -> None:
+    """Removes what a crash left."""
+    for name in unnamed(place, header):
+        remove_group(place, name)
+
+
+def remove_group(place: Place, name: str) -> None:
     """Deletes a group that is no longer named. What cannot be deleted is left to the next writer."""
-    folder = path / name
-    if not folder.exists():
-        return
     try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        logger.warning("%s is no longer needed but could not be deleted: %s", folder, error)
+        place.remove([name])
+    except (OSError, *place.errors) as error:
+        logger.warning("%s of the map %s is no longer needed but could not be deleted: %s", name, place, error)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
-from zarr.storage import LocalStore
 
-from mapping.records import KeyframeRecord, Submap
+from mapping.records import Blocks, KeyframeRecord, Submap
+from mapping.store.block_rows import read_block_index, read_block_rows
+from mapping.store.damage import reading
 from mapping.store.header import MapHeader, SubmapEntry
 from mapping.store.keyframes import check_keyframes, read_column, read_jpeg, read_keyframe
-from mapping.store.root import ROOT, parse_header, read_document
+from mapping.store.place import Place, place_of
+from mapping.store.root import ROOT, SPARE, read_header
 from mapping.store.state import read_state
 from mapping.store.submaps import read_submap
 from mapping.store.summary import summarise
@@ -30,7 +31,8 @@ _ATTEMPTS = 5
 
 def is_map(path: Path | str) -> bool:
     """Whether a map was begun at `path`, sound or not."""
-    return (Path(path) / ROOT).is_file()
+    place = place_of(path)
+    return place.what_is_wrong() is None and len(list(place.missing([ROOT, SPARE], ""))) < 2
 
 
 def open_map(path: Path | str) -> MapReader:
@@ -39,7 +41,7 @@ def open_map(path: Path | str) -> MapReader:
     Raises: StoreError when there is no map at `path` or its root is damaged; VersionError when it is newer than this
     software.
     """
-    return MapReader(Path(path))
+    return MapReader(place_of(path))
 
 
 class MapReader:
@@ -48,19 +50,20 @@ class MapReader:
     Methods raise StoreError when what the root names is damaged or gone.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, place: Place) -> None:
+        self.path = place.path
+        self._place = place
         self.refresh()
 
     def refresh(self) -> None:
         """Takes over the newest commit."""
-        self.header: MapHeader = parse_header(self.path, read_document(self.path))
-        with self._reporting("root"):
-            self._root = zarr.open_group(LocalStore(self.path, read_only=True), mode="r")
+        self.header: MapHeader = read_header(self._place)
+        with reading(self._place, "root"):
+            self._root = zarr.open_group(self._place.zarr_store(), mode="r")
 
     def summary(self) -> dict[str, Any]:
         """What is in the map, JSON-able, without loading voxels or images."""
-        return summarise(self.path, self.header, self.trajectory())
+        return summarise(self._place, self.header, self.trajectory())
 
     @property
     def blocks(self) -> int:
@@ -77,14 +80,32 @@ class MapReader:
         entry = self._entry(number)
         for _ in range(_ATTEMPTS):
             try:
-                with self._reporting(entry.group):
-                    return read_submap(self.path, self._root, entry)
+                with reading(self._place, entry.group):
+                    return read_submap(self._place, self._root, entry)
             except StoreError:
-                newest = parse_header(self.path, read_document(self.path)).entry(number)
+                newest = read_header(self._place).entry(number)
                 if newest is None or newest.group == entry.group:
                     raise
                 entry = newest
         raise StoreError(f"submap {number} of {self.path} is rewritten faster than it can be read. Try again later.")
+
+    def block_index(self, number: int) -> np.ndarray:
+        """Block coordinates i32 [M,3] of a submap, in its own grid, without its voxels."""
+        entry = self._entry(number)
+        with reading(self._place, entry.group):
+            return read_block_index(self._place, self._root, entry)
+
+    def block_rows(
+        self, number: int, rows: np.ndarray, colour: bool = True, labels: bool = True
+    ) -> tuple[np.ndarray, Blocks]:
+        """Blocks of a submap by their places in `block_index`: whole chunks, so usually more than `rows` asks for.
+
+        Gives the places i64 [N] read, rising, and the blocks; colours are zero and there are no labels per voxel where
+        not asked for.
+        """
+        entry = self._entry(number)
+        with reading(self._place, entry.group):
+            return read_block_rows(self._place, self._root, entry, rows, colour, labels)
 
     def __len__(self) -> int:
         """How many keyframes the map holds."""
@@ -101,13 +122,13 @@ class MapReader:
             raise StoreError(
                 f"keyframe {i} is not in the map {self.path}, which holds {self.header.keyframes}; they count from 0."
             )
-        with self._reporting(f"keyframe {i}"):
-            return read_keyframe(self.path, self._root, i)
+        with reading(self._place, f"keyframe {i}"):
+            return read_keyframe(self._place, self._root, i)
 
     def keyframe_jpeg(self, i: int) -> bytes:
         """The image of keyframe i as the JPEG file that the map holds."""
-        with self._reporting(f"keyframe {i}"):
-            return read_jpeg(self.path, self._root, i)
+        with reading(self._place, f"keyframe {i}"):
+            return read_jpeg(self._place, self._root, i)
 
     def keyframe_frames(self) -> np.ndarray:
         """i64 [K] frame indices of the keyframes."""
@@ -122,10 +143,10 @@ class MapReader:
         for _ in range(_ATTEMPTS):
             header = self.header
             try:
-                with self._reporting("frames"):
-                    return read_trajectory(self.path, self._root, header.submaps)
+                with reading(self._place, "frames"):
+                    return read_trajectory(self._place, self._root, header.submaps)
             except StoreError:
-                newest = parse_header(self.path, read_document(self.path))
+                newest = read_header(self._place)
                 if newest.generation == header.generation:
                     raise
                 self.refresh()
@@ -135,20 +156,20 @@ class MapReader:
         """The merged mesh as last written, in the world frame; None when none was, or when the map grew since."""
         if self.header.surface is None:
             return None
-        with self._reporting(self.header.surface):
-            return read_surface_group(self.path, self._root, self.header.surface)
+        with reading(self._place, self.header.surface):
+            return read_surface_group(self._place, self._root, self.header.surface)
 
     def state(self) -> dict[str, dict[str, np.ndarray]]:
         """The stage states of the commit: stage -> name -> array."""
-        with self._reporting(self.header.state or "state"):
-            return read_state(self.path, self._root, self.header.state)
+        with reading(self._place, self.header.state or "state"):
+            return read_state(self._place, self._root, self.header.state)
 
     def _column(self, name: str, dtype: type) -> np.ndarray:
         if self.header.keyframes == 0:
             return np.zeros(0, dtype=dtype)
-        with self._reporting("keyframes"):
-            check_keyframes(self.path, self._root, self.header.keyframes)
-            return read_column(self.path, self._root, name, self.header.keyframes)
+        with reading(self._place, "keyframes"):
+            check_keyframes(self._place, self._root, self.header.keyframes)
+            return read_column(self._root, name, self.header.keyframes)
 
     def _entry(self, number: int) -> SubmapEntry:
         entry = self.header.entry(number)
@@ -156,17 +177,3 @@ class MapReader:
             known = [entry.number for entry in self.header.submaps]
             raise StoreError(f"submap {number} is not in the map {self.path}, which holds {known}.")
         return entry
-
-    @contextmanager
-    def _reporting(self, what: str) -> Iterator[None]:
-        """A damaged file can raise nearly anything from Zarr and its codecs."""
-        try:
-            yield
-        except StoreError:
-            raise
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
-            raise StoreError(
-                f"the map {self.path} is damaged: {what} cannot be read ({error}). `streammtl info` lists what "
-                "is wrong; restore it "
-                "from a copy, or map again."
-            ) from error

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import zarr
 
 from mapping.store.arrays import read_array, write_array
+from mapping.store.place import Place
 from streammtl.errors import StoreError
 
 StageStates = Mapping[str, Mapping[str, np.ndarray]]
@@ -40,12 +40,12 @@ def write_state(root: zarr.Group, name: str, state: StageStates) -> None:
             write_array(group, array_name, np.asarray(array))
 
 
-def read_state(path: Path, root: zarr.Group, name: str | None) -> dict[str, dict[str, np.ndarray]]:
+def read_state(place: Place, root: zarr.Group, name: str | None) -> dict[str, dict[str, np.ndarray]]:
     """The arrays by stage and name; empty where the root names no state."""
     if name is None:
         return {}
     stages = root[name].groups()
     return {
-        stage: {array: read_array(path, group, array) for array in sorted(group.array_keys())}
+        stage: {array: read_array(place, group, array) for array in sorted(group.array_keys())}
         for stage, group in stages
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import zarr
 
@@ -12,7 +10,9 @@ from mapping.records import BLOCK_SIZE, FrameRecord, Submap
 from mapping.slam.tracked import TrackStatus
 from mapping.store.arrays import create_array, read_array, write_array
 from mapping.store.contract import check_group
+from mapping.store.damage import damaged
 from mapping.store.header import SubmapEntry
+from mapping.store.place import Place
 from mapping.store.settings import StoreSettings
 from streammtl.errors import StoreError
 from streammtl.views import ScaleStatus
@@ -84,29 +84,29 @@ def _write_frames(group: zarr.Group, frames: list[FrameRecord]) -> None:
     write_array(group, "keyframe", np.array([frame.keyframe for frame in frames], dtype=bool))
 
 
-def read_submap(path: Path, root: zarr.Group, entry: SubmapEntry) -> Submap:
+def read_submap(place: Place, root: zarr.Group, entry: SubmapEntry) -> Submap:
     """A submap with its blocks as f32. Raises StoreError or KeyError when its group is damaged or gone."""
     group = root[entry.group]
-    check_group(path, group, "submap", {"M": entry.blocks})
-    blocks = from_stored({name: read_array(path, group, name) for name in STORED_TYPES})
-    frames = read_frames(path, root, entry)
+    check_group(place, group, "submap", {"M": entry.blocks})
+    blocks = from_stored({name: read_array(place, group, name) for name in STORED_TYPES})
+    frames = read_frames(place, root, entry)
     return Submap(entry.number, entry.component, entry.anchor, blocks, frames, entry.closed)
 
 
-def read_frame_columns(path: Path, root: zarr.Group, entry: SubmapEntry) -> dict[str, np.ndarray]:
+def read_frame_columns(place: Place, root: zarr.Group, entry: SubmapEntry) -> dict[str, np.ndarray]:
     """The arrays of a submap's frames group, by name; statuses as codes into TRACK_STATUSES and SCALE_STATUSES."""
     group = root[f"{entry.group}/frames"]
-    check_group(path, group, "frames", {"F": entry.frames})
+    check_group(place, group, "frames", {"F": entry.frames})
     names = ("frame", "timestamp_s", "T_submap_cam", "status", "scale_status", "keyframe")
-    columns = {name: read_array(path, group, name) for name in names}
+    columns = {name: read_array(place, group, name) for name in names}
     for name, meanings in (("status", TRACK_STATUSES), ("scale_status", SCALE_STATUSES)):
         if (columns[name] >= len(meanings)).any():
-            raise StoreError(f"the map {path} is damaged: {group.path}/{name} holds codes above {len(meanings) - 1}.")
+            raise damaged(place, f"{group.path}/{name} holds codes above {len(meanings) - 1}")
     return columns
 
 
-def read_frames(path: Path, root: zarr.Group, entry: SubmapEntry) -> list[FrameRecord]:
-    columns = read_frame_columns(path, root, entry)
+def read_frames(place: Place, root: zarr.Group, entry: SubmapEntry) -> list[FrameRecord]:
+    columns = read_frame_columns(place, root, entry)
     return [
         FrameRecord(
             int(frame),

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mapping.store.header import MapHeader
+from mapping.store.place import Place
 from mapping.store.trajectory import MapTrajectory
 
 
-def size_on_disk(path: Path) -> int:
-    """Bytes of all files below `path`, leftovers included."""
-    total = 0
-    for parent, _, files in os.walk(path):
-        for file in files:
-            try:
-                total += os.stat(os.path.join(parent, file)).st_size
-            except FileNotFoundError:  # a writer is at work
-                continue
-    return total
-
-
-def summarise(path: Path, header: MapHeader, trajectory: MapTrajectory) -> dict[str, Any]:
+def summarise(place: Place, header: MapHeader, trajectory: MapTrajectory) -> dict[str, Any]:
     """A JSON-able summary.
 
     Lengths are in metres where scale.status is metric, else in the map's own unit; rates are None when unknown.
@@ -35,13 +22,13 @@ def summarise(path: Path, header: MapHeader, trajectory: MapTrajectory) -> dict[
     per_frame_s = duration_s / float(steps.sum()) if len(steps) and duration_s > 0 else 0.0
     labels = header.label_space
     return {
-        "path": str(path),
+        "path": str(place),
         "schema": header.schema_name,
         "complete": progress.complete,
         "source": header.provenance.source,
         "created": header.provenance.created,
         "updated": header.provenance.updated,
-        "size_bytes": size_on_disk(path),
+        "size_bytes": sum(place.files().values()),
         "frames": len(trajectory),
         "frames_by_status": progress.frames_by_status or _count(trajectory.status),
         "frames_posed": int(trajectory.posed.sum()),

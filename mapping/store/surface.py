@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import zarr
 
 from mapping.store.arrays import read_array, write_array
 from mapping.store.contract import check_group
+from mapping.store.place import Place
 
 if TYPE_CHECKING:
     from mapping.surface.mesh import Mesh
@@ -23,9 +23,9 @@ def write_surface_group(root: zarr.Group, name: str, mesh: Mesh) -> None:
         write_array(group, array, np.ascontiguousarray(getattr(mesh, array), dtype=dtype))
 
 
-def read_surface_group(path: Path, root: zarr.Group, name: str) -> Mesh:
+def read_surface_group(place: Place, root: zarr.Group, name: str) -> Mesh:
     from mapping.surface.mesh import Mesh
 
     group = root[name]
-    check_group(path, group, "surface", {})
-    return Mesh(**{array: read_array(path, group, array) for array in _TYPES})
+    check_group(place, group, "surface", {})
+    return Mesh(**{array: read_array(place, group, array) for array in _TYPES})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import zarr
 
 from mapping.store.arrays import write_array
 from mapping.store.header import SubmapEntry
+from mapping.store.place import Place
 from mapping.store.submaps import TRACK_STATUSES, read_frame_columns
 
 
@@ -45,9 +45,9 @@ class MapTrajectory:
         return MapTrajectory(*(getattr(self, field.name)[mask] for field in fields(self)))
 
 
-def read_trajectory(path: Path, root: zarr.Group, entries: Iterable[SubmapEntry]) -> MapTrajectory:
+def read_trajectory(place: Place, root: zarr.Group, entries: Iterable[SubmapEntry]) -> MapTrajectory:
     """The trajectory at the anchors that `entries` give. A frame that two submaps hold counts once, the later one."""
-    parts = [_in_world(read_frame_columns(path, root, entry), entry) for entry in entries]
+    parts = [_in_world(read_frame_columns(place, root, entry), entry) for entry in entries]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else _empty()
     _, last = np.unique(joined["frame"][::-1], return_index=True)
     order = len(joined["frame"]) - 1 - last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,29 @@ import numpy as np
 import zarr
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
-from zarr.storage import LocalStore
 
+from mapping.fusion.block_index import REACH
 from mapping.store import keyframes as keyframe_arrays
-from mapping.store.arrays import array_folder, chunk_files
+from mapping.store.arrays import missing_chunks
 from mapping.store.contract import group_problems, published_schema
+from mapping.store.damage import DAMAGE, first_line
 from mapping.store.header import MapHeader, SubmapEntry
 from mapping.store.labels import GROUP as LABELS_GROUP
-from mapping.store.root import ATTRIBUTE, pointer_problems, read_document
+from mapping.store.place import Place, place_of
+from mapping.store.root import ATTRIBUTE, checksum_problems, pointer_problems, read_document
 from streammtl.errors import StoreError
 
-# what a damaged file raises from Zarr and its codecs
-_DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError)
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong with a map, and the part of it that is lost thereby."""
+
+    part: str  # root, submap, keyframes, keyframe, labels, trajectory, surface, state
+    number: int | None  # of the submap or keyframe
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def validate_map(path: Path | str) -> list[str]:
@@ -29,104 +41,130 @@ def validate_map(path: Path | str) -> list[str]:
 
     Raises: StoreError when there is no map at `path` at all; VersionError when it is newer than this software.
     """
-    path = Path(path)
-    attribute = read_document(path)["attributes"][ATTRIBUTE]
-    problems = [
-        f"{ATTRIBUTE}.{'.'.join(map(str, error.absolute_path))}: {error.message}"
-        for error in Draft202012Validator(published_schema()).iter_errors(attribute)
-    ]
-    header = _parsed(attribute, problems)
-    if header is None or pointer_problems(header):
-        return problems
-    try:
-        root = zarr.open_group(LocalStore(path, read_only=True), mode="r")
-        problems += _group_problems(path, root, header)
-    except _DAMAGE as error:
-        problems.append(f"cannot be read with Zarr: {error}")
-    return problems
+    place = place_of(path)
+    document = read_document(place)
+    return [*map(str, root_problems(document)), *map(str, content_problems(place, document))]
 
 
-def _parsed(attribute: dict[str, Any], problems: list[str]) -> MapHeader | None:
+def root_problems(document: dict[str, Any]) -> Iterator[Problem]:
+    """Problems of the root alone."""
+    attribute = document["attributes"][ATTRIBUTE]
+    for error in Draft202012Validator(published_schema()).iter_errors(attribute):
+        yield Problem("root", None, f"{ATTRIBUTE}.{'.'.join(map(str, error.absolute_path))}: {error.message}")
+    for text in checksum_problems(attribute):
+        yield Problem("root", None, text)
     try:
         header = MapHeader.model_validate(attribute)
     except ValidationError as error:
-        problems += [f"{ATTRIBUTE}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        return None
-    problems += pointer_problems(header)
-    return header
+        for item in error.errors():
+            yield Problem("root", None, f"{ATTRIBUTE}.{'.'.join(map(str, item['loc']))}: {item['msg']}")
+        return
+    for text in pointer_problems(header):
+        yield Problem("root", None, text)
 
 
-def _group_problems(path: Path, root: zarr.Group, header: MapHeader) -> Iterator[str]:
+def content_problems(place: Place, document: dict[str, Any]) -> Iterator[Problem]:
+    """Problems of what the root names, as far as the root makes sense."""
+    try:
+        header = MapHeader.model_validate(document["attributes"][ATTRIBUTE])
+    except ValidationError:
+        return
+    if pointer_problems(header):
+        return
+    try:
+        root = zarr.open_group(place.zarr_store(), mode="r")
+    except (*DAMAGE, *place.errors) as error:
+        yield Problem("root", None, f"cannot be read with Zarr: {first_line(error)}")
+        return
+    yield from _group_problems(place, root, header)
+
+
+def _group_problems(place: Place, root: zarr.Group, header: MapHeader) -> Iterator[Problem]:
     for entry in header.submaps:
-        yield from _submap_problems(path, root, entry)
+        yield from (Problem("submap", entry.number, text) for text in _submap_problems(place, root, entry))
     if header.keyframes:
-        yield from _keyframe_problems(path, root, header)
+        yield from _keyframe_problems(place, root, header)
     if header.label_space is not None:
-        yield from _checked(path, root, LABELS_GROUP, "labels", {"L": len(header.label_space.ids)})
+        sizes = {"L": len(header.label_space.ids)}
+        yield from (Problem("labels", None, text) for text in _checked(place, root, LABELS_GROUP, "labels", sizes))
     for kind in ("trajectory", "surface"):
         if getattr(header, kind) is not None:
-            yield from _checked(path, root, getattr(header, kind), kind, {})
+            found = _checked(place, root, getattr(header, kind), kind, {})
+            yield from (Problem(kind, None, text) for text in found)
     if header.state is not None:
-        yield from _state_problems(path, root, header.state)
+        yield from (Problem("state", None, text) for text in _state_problems(place, root, header.state))
 
 
-def _submap_problems(path: Path, root: zarr.Group, entry: SubmapEntry) -> Iterator[str]:
-    found = [*_checked(path, root, entry.group, "submap", {"M": entry.blocks})]
-    found += _checked(path, root, f"{entry.group}/frames", "frames", {"F": entry.frames})
+def _submap_problems(place: Place, root: zarr.Group, entry: SubmapEntry) -> Iterator[str]:
+    found = [*_checked(place, root, entry.group, "submap", {"M": entry.blocks})]
+    found += _checked(place, root, f"{entry.group}/frames", "frames", {"F": entry.frames})
     yield from found
     if not found and entry.blocks:
         try:
-            index = np.asarray(root[f"{entry.group}/block_index"][:])
-        except _DAMAGE as error:
-            yield f"{entry.group}/block_index cannot be read: {error}"
+            index = np.asarray(root[f"{entry.group}/block_index"][:]).astype(np.int64)
+        except (*DAMAGE, *place.errors) as error:
+            yield f"{entry.group}/block_index cannot be read: {first_line(error)}"
             return
-        if len(np.unique(index, axis=0)) != len(index):
+        if index.min() < -REACH or index.max() >= REACH:
+            yield f"{entry.group}/block_index holds {np.abs(index).max()}, which is out of reach"
+        elif len(np.unique((index + REACH) @ np.array([1, 2 * REACH, 4 * REACH**2]))) != len(index):
             yield f"{entry.group}/block_index names a block twice"
 
 
-def _checked(path: Path, root: zarr.Group, name: str, kind: str, sizes: dict[str, int]) -> Iterator[str]:
+def _checked(place: Place, root: zarr.Group, name: str, kind: str, sizes: dict[str, int]) -> Iterator[str]:
     """Problems of one group: its metadata first, then, where that is sound, files that are gone."""
-    group = root.get(name)
-    if not isinstance(group, zarr.Group):
-        yield f"{name} is named by the root, but the group is gone"
+    group = _group(place, root, name)
+    if isinstance(group, str):
+        yield group
         return
     found = group_problems(group, kind, sizes)
     yield from found
     if not found:
         for array in published_schema()["x-groups"][kind]:
-            yield from _missing_files(path, group[array])
+            yield from (f"{file} is gone" for file in missing_chunks(place, group[array]))
 
 
-def _missing_files(path: Path, array: zarr.Array) -> Iterator[str]:
-    for file in chunk_files(array):
-        if not (array_folder(path, array) / file).is_file():
-            yield f"{array.path}/{file} is gone"
-
-
-def _keyframe_problems(path: Path, root: zarr.Group, header: MapHeader) -> Iterator[str]:
+def _group(place: Place, root: zarr.Group, name: str) -> zarr.Group | str:
+    """A group, or what is wrong with it."""
     try:
-        keyframe_arrays.check_keyframes(path, root, header.keyframes)
-        yield from (f"{file} is gone" for file in keyframe_arrays.missing_files(path, root, 0, header.keyframes))
-        submaps = keyframe_arrays.read_column(path, root, "submap", header.keyframes)
-        frames = keyframe_arrays.read_column(path, root, "frame", header.keyframes)
+        group = root.get(name)
+    except (*DAMAGE, *place.errors) as error:
+        return f"{name} is damaged: {first_line(error)}"
+    return group if isinstance(group, zarr.Group) else f"{name} is named by the root, but the group is gone"
+
+
+def _keyframe_problems(place: Place, root: zarr.Group, header: MapHeader) -> Iterator[Problem]:
+    gone = False
+    try:
+        keyframe_arrays.check_keyframes(place, root, header.keyframes)
+        for i, file in keyframe_arrays.missing_files(place, root, 0, header.keyframes):
+            gone = True
+            yield Problem("keyframe", i, f"{file} is gone")
+        if gone:
+            return
+        submaps = keyframe_arrays.read_column(root, "submap", header.keyframes)
+        frames = keyframe_arrays.read_column(root, "frame", header.keyframes)
     except StoreError as error:
-        yield str(error)
+        yield Problem("keyframes", None, str(error))
         return
-    except _DAMAGE as error:
-        yield f"keyframes cannot be read: {error}"
+    except (*DAMAGE, *place.errors) as error:
+        yield Problem("keyframes", None, f"keyframes cannot be read: {first_line(error)}")
         return
     unknown = set(submaps.tolist()) - {entry.number for entry in header.submaps}
     if unknown:
-        yield f"keyframes name submaps {sorted(unknown)}, which the root does not"
+        yield Problem("keyframes", None, f"keyframes name submaps {sorted(unknown)}, which the root does not")
     if len(np.unique(frames)) != len(frames):
-        yield "a frame is a keyframe twice"
+        yield Problem("keyframes", None, "a frame is a keyframe twice")
 
 
-def _state_problems(path: Path, root: zarr.Group, name: str) -> Iterator[str]:
-    group = root.get(name)
-    if not isinstance(group, zarr.Group):
-        yield f"{name} is named by the root, but the group is gone"
+def _state_problems(place: Place, root: zarr.Group, name: str) -> Iterator[str]:
+    group = _group(place, root, name)
+    if isinstance(group, str):
+        yield group
         return
-    for _, stage in group.groups():
-        for _, array in stage.arrays():
-            yield from _missing_files(path, array)
+    try:
+        for _, stage in group.groups():
+            for _, array in stage.arrays():
+                yield from (f"{file} is gone" for file in missing_chunks(place, array))
+    except (*DAMAGE, *place.errors) as error:
+        yield f"{name} is damaged: {first_line(error)}"

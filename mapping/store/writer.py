@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
-from zarr.storage import LocalStore
 
 from mapping.records import KeyframeRecord, Submap
 from mapping.store import keyframes as keyframe_arrays
 from mapping.store.commit import Commit
+from mapping.store.damage import first_line
 from mapping.store.header import LAYOUT_VERSION, SCHEMA, MapHeader, Progress
 from mapping.store.litter import named_groups, remove_group, remove_unnamed
-from mapping.store.lock import LOCK, WriterLock
+from mapping.store.lock import LOCK
+from mapping.store.place import Lock, Place, place_of
 from mapping.store.root import (
-    ATTRIBUTE,
-    ROOT_PART,
+    ROOT,
+    keep_spare,
     new_document,
     parse_header,
     read_document,
+    read_header,
     replace_document,
-    sync_path,
+    with_header,
 )
 from mapping.store.settings import StoreSettings
 from mapping.store.state import StageStates, read_state
@@ -45,34 +47,32 @@ class MapWriter:
     """Writes one map. Use `create` or `resume`, then `commit` as often as wanted, then `close` (or a with block).
 
     A commit writes new groups and whole new chunks, then replaces the root's zarr.json by one rename. A process
-    killed at
-    any moment leaves a map that opens at the last commit that finished.
+    killed at any moment leaves a map that opens at the last commit that finished.
     Raises: StoreError from every method when the disk is full or cannot be written; the last commit stays valid.
     """
 
-    def __init__(self, path: Path, lock: WriterLock, document: dict[str, Any], settings: StoreSettings) -> None:
-        self.path = path
+    def __init__(self, place: Place, lock: Lock, document: dict[str, Any], settings: StoreSettings) -> None:
+        self.path = place.path
+        self._place = place
         self._lock = lock
         self._document = document
         self._settings = settings
-        self._header = parse_header(path, document)
+        self._header = parse_header(place, document)
         self._closed = False
 
     @classmethod
     def create(cls, path: Path | str, header: MapHeader, settings: StoreSettings | None = None) -> MapWriter:
         """Starts an empty map. Raises StoreError when something is already at `path` or it cannot be written."""
-        path, settings = Path(path).absolute(), settings or StoreSettings()
-        with _reporting(path):
-            _check_free(path)
-            path.mkdir(parents=True, exist_ok=True)
-            lock = WriterLock(path)
+        place, settings = place_of(path), settings or StoreSettings()
+        with _reporting(place):
+            _check_free(place)
+            place.prepare(settings.durable)
+            lock = place.lock()
             try:
-                _check_free(path)  # again: another process may have made its map between the first look and the lock
+                _check_free(place)  # again: another process may have made its map between the first look and the lock
                 document = new_document(_empty_header(header))
-                replace_document(path, document, settings.durable)
-                if settings.durable:
-                    sync_path(path.parent)
-                writer = cls(path, lock, document, settings)
+                replace_document(place, document, settings.durable)
+                writer = cls(place, lock, document, settings)
                 if header.label_space is not None:
                     writer.commit(header=header)
                 return writer
@@ -87,14 +87,14 @@ class MapWriter:
         Raises: StoreError when there is no sound map at `path` or another process writes it; VersionError for a newer
         map.
         """
-        path, settings = Path(path).absolute(), settings or StoreSettings()
-        read_document(path)
-        with _reporting(path):
-            lock = WriterLock(path)
+        place, settings = place_of(path), settings or StoreSettings()
+        read_document(place)
+        with _reporting(place):
+            lock = place.lock()
             try:
-                writer = cls(path, lock, read_document(path), settings)
-                remove_unnamed(path, writer.header)
-                keyframe_arrays.drop_uncommitted(path, _root_group(path), writer.header.keyframes)
+                writer = cls(place, lock, read_document(place), settings)
+                remove_unnamed(place, writer.header)
+                keyframe_arrays.drop_uncommitted(place, _root_group(place), writer.header.keyframes)
                 return writer
             except BaseException:
                 lock.release()
@@ -112,7 +112,7 @@ class MapWriter:
     @property
     def state(self) -> dict[str, dict[str, np.ndarray]]:
         """The stage states of the last commit, read from the disk: stage -> name -> array."""
-        return read_state(self.path, _root_group(self.path), self._header.state)
+        return read_state(self._place, _root_group(self._place), self._header.state)
 
     def commit(
         self,
@@ -127,8 +127,7 @@ class MapWriter:
 
         `state` None keeps the committed states, `header` None the committed header; pointers in `header` are ignored.
         `anchors` moves submaps (number -> T_world_submap f64 [4,4]) without touching their voxels. The derived
-        trajectory
-        and surface are dropped, since they no longer fit.
+        trajectory and surface are dropped, since they no longer fit.
         Raises: StoreError, also for a closed submap that comes again and for a changed label space or voxel size.
         """
         header = self._header if header is None else header
@@ -146,11 +145,16 @@ class MapWriter:
             if state is not None:
                 commit.write_state(state)
 
+    def copy_keyframes(self, columns: keyframe_arrays.Columns) -> None:
+        """Appends keyframes of another map as they are, images uncoded; their submaps are there already."""
+        with self._committing(self._header) as commit:
+            commit.append_columns(columns)
+
     def write_trajectory(self) -> None:
         """Writes the derived trajectory group: T_world_cam of every frame at the committed anchors."""
         with self._committing(self._header) as commit:
             root, name = commit.derived_group("trajectory")
-            write_trajectory_group(root, name, read_trajectory(self.path, root, self._header.submaps))
+            write_trajectory_group(root, name, read_trajectory(self._place, root, self._header.submaps))
 
     def write_surface(self, mesh: Mesh) -> None:
         """Writes the derived surface group: the merged mesh in the world frame."""
@@ -176,8 +180,8 @@ class MapWriter:
         if self._closed:
             raise StoreError(f"the map {self.path} is closed for this writer. Open it again with MapWriter.resume.")
         before = self._header
-        with _reporting(self.path):
-            commit = Commit(self.path, before, self._settings)
+        with _reporting(self._place):
+            commit = Commit(self._place, before, self._settings)
             try:
                 yield commit
                 if self._settings.durable:
@@ -185,22 +189,21 @@ class MapWriter:
                 self._swap(header, commit.pointers)
             except BaseException:
                 # The interruption may have come after the rename: what is on the disk decides.
-                self._header = parse_header(self.path, read_document(self.path))
+                self._header = read_header(self._place)
                 commit.take_back(self._header)
                 raise
         for name in sorted(named_groups(before) - named_groups(self._header)):
-            remove_group(self.path, name)
+            remove_group(self._place, name)
 
     def _swap(self, header: MapHeader, pointers: dict[str, Any]) -> None:
         created = self._header.provenance.created
         provenance = header.provenance.model_copy(update={"created": created, "updated": _now()})
         fixed = {"provenance": provenance, "version": LAYOUT_VERSION, "schema_name": SCHEMA}
-        header = header.model_copy(update=pointers | fixed)
-        attributes = self._document["attributes"] | {ATTRIBUTE: header.to_attributes()}
-        document = self._document | {"attributes": attributes}
-        parsed = parse_header(self.path, document)
-        replace_document(self.path, document, self._settings.durable)
+        document = with_header(self._document, header.model_copy(update=pointers | fixed))
+        parsed = parse_header(self._place, document)
+        replace_document(self._place, document, self._settings.durable)
         self._document, self._header = document, parsed
+        keep_spare(self._place, document)  # before the groups that the root named until now are deleted
 
 
 def _empty_header(header: MapHeader) -> MapHeader:
@@ -212,15 +215,17 @@ def _empty_header(header: MapHeader) -> MapHeader:
     return header.model_copy(update=pointers | fixed)
 
 
-def _root_group(path: Path) -> zarr.Group:
-    return zarr.open_group(LocalStore(path), mode="r+")
+def _root_group(place: Place) -> zarr.Group:
+    return zarr.open_group(place.zarr_store(read_only=False), mode="r+")
 
 
-def _check_free(path: Path) -> None:
+def _check_free(place: Place) -> None:
     """An empty folder, or one where a writer died before its first root, may become a map."""
-    if path.exists() and not (path.is_dir() and {child.name for child in path.iterdir()} <= {LOCK, ROOT_PART}):
+    exists = place.what_is_wrong() is None
+    blocked = place.path.exists() and not exists
+    if blocked or (exists and not set(place.children()) <= {LOCK, f"{ROOT}.partial"}):
         raise StoreError(
-            f"{path} is already there and is left as it is. Choose another path, or go on with that map by --resume."
+            f"{place} is already there and is left as it is. Choose another path, or go on with that map by --resume."
         )
 
 
@@ -229,18 +234,20 @@ def _now() -> str:
 
 
 @contextmanager
-def _reporting(path: Path) -> Iterator[None]:
+def _reporting(place: Place) -> Iterator[None]:
     """Turns the system's word on files and disks into ours."""
     try:
         yield
     except StoreError:
         raise
-    except OSError as error:
-        if error.errno in _DISK_FULL:
+    except (OSError, *place.errors) as error:
+        if getattr(error, "errno", None) in _DISK_FULL:
             raise StoreError(
-                f"the disk is full: the map {path} could not be extended. Its last commit is intact; free some "
+                f"the disk is full: the map {place} could not be extended. Its last commit is intact; free some "
                 "room and go on with --resume."
             ) from error
+        why = getattr(error, "strerror", None) or first_line(error)
         raise StoreError(
-            f"the map {path} cannot be written: {error.strerror or error}. Choose a folder that you may write to."
+            f"the map {place} cannot be written: {why}. Choose a folder that you may write to or a URL that can be "
+            "reached; its last commit, if there was one, is intact."
         ) from error

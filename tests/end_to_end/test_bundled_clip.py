@@ -42,7 +42,7 @@ def test_plain_zarr_reads_everything(room_map):
     out, report = room_map
     root = zarr.open_group(str(out), mode="r")
     attributes = root.attrs["streammtl"]
-    assert attributes["schema"] == "streammtl-map-1"
+    assert attributes["schema"] == "streammtl-map-2"
     assert attributes["keyframes"] == report["keyframes"] > 10
     for entry in attributes["submaps"]:
         blocks = root[entry["group"]]

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from mapping.store import MapHeader, MapWriter, StoreSettings, is_map, open_map, validate_map
 from mapping.store.contract import published_schema
+from mapping.store.root import checksum
 from streammtl.errors import StoreError, VersionError
 from tests.mapping.store.tiny_maps import commit_number, header
 
@@ -37,8 +38,11 @@ def path(tmp_path, sound):
 
 
 def edit_root(path: Path, change) -> None:
+    """Changes the root and seals it again, so that it is the change that shows."""
     document = json.loads((path / "zarr.json").read_text())
-    change(document["attributes"]["streammtl"])
+    attribute = document["attributes"]["streammtl"]
+    change(attribute)
+    attribute["checksum"] = checksum(attribute)
     (path / "zarr.json").write_text(json.dumps(document))
 
 
@@ -77,9 +81,9 @@ def test_what_is_no_map_is_called_so(tmp_path, open_it):
 
 @pytest.mark.parametrize("open_it", [open_map, validate_map, MapWriter.resume])
 def test_a_newer_map_is_refused_untouched(path, open_it):
-    edit_root(path, lambda root: root.update(version=2, submaps="elsewhere"))
+    edit_root(path, lambda root: root.update(version=3, submaps="elsewhere"))
     before = (path / "zarr.json").read_bytes()
-    with pytest.raises(VersionError, match=r"version 2; this software reads up to version 1.*newer streammtl"):
+    with pytest.raises(VersionError, match=r"version 3; this software reads up to version 2.*newer streammtl"):
         open_it(path)
     assert (path / "zarr.json").read_bytes() == before
 
