@@ -20,7 +20,7 @@ from tests.mapping.surface.distance_fields import filled_blocks, sphere
 
 VOXEL, TRUNCATION = 0.05, 0.2
 RADIUS = 0.7
-SMALL_FILES = StoreSettings(durable=False, blocks_per_chunk=16, blocks_per_shard=64)
+SMALL_FILES = StoreSettings(durable=False, blocks_per_chunk=16, blocks_per_shard=16)
 FIELDS = ("tsdf", "weight", "colour", "label_ids", "label_weights")
 CAMERA = Camera.pinhole(24, 20, 22.0, 23.0, 11.3, 9.8)
 
@@ -133,7 +133,7 @@ def test_a_cache_that_is_far_too_small_gives_the_same_answers(reader):
 def test_only_the_files_concerned_are_read(reader, tmp_path):
     copy = shutil.copytree(reader.path, tmp_path / "map.zarr")
     index, group = reader.block_index(0), copy / reader.header.entry(0).group
-    away = [shard for shard in range(-(-len(index) // 64)) if (index[64 * shard :][:64, 0] >= 1).all()]
+    away = [shard for shard in range(-(-len(index) // 16)) if (index[16 * shard :][:16, 0] >= 1).all()]
     assert away
     for shard in away:
         for name in FIELDS:
