@@ -48,7 +48,9 @@ Set = Annotated[
 Intrinsics = Annotated[
     str | None, typer.Option("--intrinsics", metavar="fx,fy,cx,cy|FILE", help="Calibration; estimated when unknown.")
 ]
-Poses = Annotated[Path | None, typer.Option("--poses", metavar="FILE.tum", help="Known poses; tracking is skipped.")]
+Poses = Annotated[
+    Path | None, typer.Option("--poses", metavar="FILE", help="Known poses, as `check-poses` reads them; no tracking.")
+]
 Depth = Annotated[DepthSource | None, typer.Option("--depth", help="Which depth to fuse.")]
 MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after this many frames.")]
 Stride = Annotated[int, typer.Option("--stride", min=1, help="Take every n-th frame.")]
@@ -229,6 +231,35 @@ def evaluate_model(
     settings = chosen_model(config, model, weights, overrides or [])
     result = evaluate_model(settings, data, views or [2], poses, every, max_refs, pictures)
     _print(result, as_text(result), as_json)
+
+
+@app.command(
+    "check-poses",
+    epilog="Example:  streammtl check-poses transforms.json --recording photos/\n\n"
+    "  streammtl check-poses poses.txt --recording walk.mp4 --intrinsics 517,517,319.5,239.5 --to fixed.tum",
+)
+def check_poses(
+    poses: Annotated[
+        Path,
+        typer.Argument(
+            metavar="POSES",
+            help="TUM, RTAB-Map, KITTI, EuRoC, transforms.json, Record3D, Polycam, COLMAP text, folder of matrices.",
+        ),
+    ],
+    recording: Annotated[
+        str | None, typer.Option("--recording", metavar="SOURCE", help="The images that the poses belong to.")
+    ] = None,
+    intrinsics: Intrinsics = None,
+    to: Annotated[Path | None, typer.Option("--to", metavar="FIXED.tum", help="Write the poses, corrected.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a pose file is and what looks wrong: direction, axes, unit, clock, jumps; exit 1 if it is wrong."""
+    from pipelines.check_poses_command import check_poses as examine
+
+    report = examine(poses, recording, intrinsics, to)
+    _print(report.as_dict(), report.as_text(), as_json)
+    if report.wrong:
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example:  streammtl doctor\n\n  streammtl doctor --json")

@@ -45,6 +45,7 @@ class ImageSequence(Recording):
         self._depth_units = depth_units
         strict = StrictTimestamps(typical_interval_s([entry.timestamp_s for entry in files]) or 1 / 30)
         self.files = list(files)
+        self.image_names = [entry.image.stem for entry in files]
         self.timestamps_s = [strict.next(entry.timestamp_s) for entry in files]
         self.health.repaired_timestamps = strict.repaired
         if files:

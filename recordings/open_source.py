@@ -45,7 +45,7 @@ def open_recording(
     takes it; a distorted lens is straightened.
     stride: every how many frames one is given. max_frames: how many are given at most.
     realtime: play a recorded source at its own pace, dropping frames that come too late.
-    poses: a TUM file whose poses are given by nearest time stamp, in place of those the source brings.
+    poses: a file of any kind that pose_files.py knows, in place of the poses that the source brings.
     Raises: RecordingError when it cannot be read, CameraError when the calibration does not fit, ConfigError for values
     that make no sense.
     """

@@ -41,6 +41,7 @@ class Recording(ABC):
         self.has_depth = False
         self.has_poses = False
         self.is_live = False
+        self.image_names: list[str] | None = None  # of image files, by index, without folder and suffix
         self.time_span_s: tuple[float, float | None] = (0.0, None)  # first and last time stamp, as far as known
         self.health = Health()
 
@@ -90,7 +91,7 @@ class WrappedRecording(Recording):
         self.frame_count, self.fps = inner.frame_count, inner.fps
         self.camera = inner.camera
         self.has_depth, self.has_poses, self.is_live = inner.has_depth, inner.has_poses, inner.is_live
-        self.time_span_s = inner.time_span_s
+        self.time_span_s, self.image_names = inner.time_span_s, inner.image_names
         self.health = inner.health
 
     def change(self, frame: Frame) -> Frame:
