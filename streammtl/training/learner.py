@@ -23,6 +23,7 @@ from streammtl.training.objective import training_objective
 from streammtl.training.optimiser import build_optimiser, set_rates
 from streammtl.training.schedule import rate_factor
 from streammtl.training.settings import TrainingSettings
+from streammtl.training.task_balance import TaskBalance
 from streammtl.training.world import World
 from streammtl.views import ViewBatch
 
@@ -37,6 +38,8 @@ class Learner:
     def __init__(self, settings: TrainingSettings, device: torch.device, world: World) -> None:
         if settings.lanes > 1 and (world.size > 1 or not settings.optimiser.freeze_batch_norm):
             raise ConfigError("lanes > 1 is for one process, with optimiser.freeze_batch_norm; set lanes to 1.")
+        if settings.objective.balance_steps and world.size > 1:
+            raise ConfigError("objective.balance_steps weighs tasks by the losses of one process; set it to 0.")
         self.settings, self.device = settings, device
         torch.manual_seed(settings.seed)
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
@@ -46,6 +49,7 @@ class Learner:
         self._lanes = Lanes(self.network, world.parallelise(self.network), settings.lanes)
         self._optimiser = build_optimiser(self.network, settings.optimiser)
         self.average = WeightAverage(self.network, settings.optimiser.average_decay)
+        self._balance = TaskBalance(settings.objective.balance_steps, settings.objective.balance_temperature)
         self.step = 0
         self.skipped = self._skipped_in_a_row = 0
 
@@ -60,6 +64,7 @@ class Learner:
         work = [(first + turn, batch_to(next(batches), self.device)) for turn in range(stage.accumulate)]
         passes = self._lanes.run(self._pass, work)
         terms = {name: value for found in passes for name, value in found.items()}
+        self._balance.count([{t: found[t] for t in self.settings.tasks if t in found} for found in passes])
         if terms:
             terms["gradient_norm"] = self._update()
         self._optimiser.zero_grad(set_to_none=True)
@@ -73,7 +78,7 @@ class Learner:
         with self.autocast():
             outputs = network(batch, settings.strides, settings.every_view, settings.matching_every_view)
         labelled = every_view_first(batch) if settings.every_view else batch
-        objective = training_objective(outputs, labelled, settings, turn)
+        objective = training_objective(outputs, labelled, self._balance.applied(settings), turn)
         if objective.total is not None:
             (objective.total / self.settings.stage_at(self.step).accumulate).backward()
         return objective.terms
@@ -128,7 +133,7 @@ class Learner:
         if self.device.type == "cuda":
             tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
         counts = {"step": self.step, "skipped": self.skipped, "skipped_in_a_row": self._skipped_in_a_row}
-        averaged = {"average_updates": self.average.updates}
+        averaged = {"average_updates": self.average.updates, "balance": self._balance.state()}
         return Checkpoint(tensors, counts | averaged | {"settings": json.loads(self.settings.model_dump_json())})
 
     def restore(self, saved: Checkpoint) -> None:
@@ -142,6 +147,7 @@ class Learner:
                 f"the checkpoint does not fit this network ({error}); resume with the settings it was begun with, "
                 "which are in settings.json of the run."
             ) from error
+        self._balance.load(saved.state.get("balance", {}))
         torch.set_rng_state(saved.tensors["rng.cpu"])
         if self.device.type == "cuda" and "rng.cuda" in saved.tensors:
             torch.cuda.set_rng_state(saved.tensors["rng.cuda"], self.device)

@@ -11,7 +11,9 @@ from torch import Tensor
 from streammtl.crossview.module import CrossView
 from streammtl.losses.masking import valid_mean
 from streammtl.losses.multi_task import multi_task_loss
+from streammtl.losses.registry import task_loss
 from streammtl.models.cross_view_mtl import RawOutputs
+from streammtl.training.agreement import agreement_terms
 from streammtl.training.depth_loss import gradient_loss, log_error, spread_loss
 from streammtl.training.matching_loss import coarse_labels, matching_loss
 from streammtl.training.settings import ObjectiveSettings
@@ -29,8 +31,8 @@ class Objective:
 def training_objective(outputs: RawOutputs, batch: ViewBatch, settings: ObjectiveSettings, turn: int = 0) -> Objective:
     """Depth by its logarithm with shape, spread and matching terms; the other tasks by their own losses.
 
-    Labels are those of view 0. What a batch has no labels of has no term, and its head no gradient. `turn` counts
-    batches: which labels thinned ones are taken changes with it.
+    Terms between tasks come along where they are asked for. Labels are those of view 0. What a batch has no labels of
+    has no term, and its head no gradient. `turn` counts batches: which labels thinned ones are taken changes with it.
     """
     weighted: list[Tensor] = []
     terms: dict[str, Tensor] = {}
@@ -41,9 +43,14 @@ def training_objective(outputs: RawOutputs, batch: ViewBatch, settings: Objectiv
     others = {task: raw for task, raw in outputs.raw.items() if task != "depth" and task in batch.targets}
     if others:
         weights = {task: weight for task, weight in settings.tasks.items() if task in others}
-        loss = multi_task_loss(others, thinned_labels(batch, others, turn), weights)
+        losses = {task: name for task, name in settings.losses.items() if task in others}
+        loss = multi_task_loss(others, thinned_labels(batch, others, turn), weights, losses)
         weighted += [] if loss.total is None else [loss.total]
         terms |= {task: mean.detach() for task, mean in loss.tasks.items()}
+    if weighted:
+        agreement = agreement_terms(outputs, batch, settings)
+        weighted += [weight * term for weight, term in agreement.values()]
+        terms |= {name: term.detach() for name, (_, term) in agreement.items()}
     return Objective(torch.stack(weighted).sum() if weighted else None, terms)
 
 
@@ -69,12 +76,17 @@ def _depth_terms(outputs: RawOutputs, batch: ViewBatch, settings: ObjectiveSetti
     valid = batch.valid["depth"][:, 0] if "depth" in batch.valid else torch.ones_like(depth, dtype=torch.bool)
     if not valid.any():
         return {}
-    error = log_error(outputs.raw["depth"].float(), depth, valid)
-    found = {
-        "depth": (settings.depth, valid_mean(error.abs(), valid)),
-        "depth_gradient": (settings.depth_gradient, gradient_loss(error, valid)),
-        "confidence": (settings.confidence, spread_loss(error, outputs.log_depth_scale.float(), valid)),
-    }
+    log_depth = outputs.raw["depth"].float()
+    error = log_error(log_depth, depth, valid)
+    if "depth" in settings.losses:
+        chosen = task_loss(settings.losses["depth"]).function
+        found = {"depth": (settings.depth, chosen(log_depth.exp(), depth, valid))}
+    else:
+        found = {
+            "depth": (settings.depth, valid_mean(error.abs(), valid)),
+            "depth_gradient": (settings.depth_gradient, gradient_loss(error, valid)),
+        }
+    found["confidence"] = (settings.confidence, spread_loss(error, outputs.log_depth_scale.float(), valid))
     matching = _matching(outputs.cross_view, batch)
     return found if matching is None else found | {"matching": (settings.matching, matching)}
 

@@ -86,6 +86,20 @@ class ObjectiveSettings(BaseModel):
         {"semantics": 0.15, "normals": 0.25, "boundaries": 2.0},
         description="weights of the other tasks' own losses; a task that is not named has its registered weight",
     )
+    losses: dict[str, str] = Field(
+        {},
+        description="losses by name instead of the tasks' registered ones; for depth, of metres, instead of depth and "
+        "depth_gradient: huber_gradient, scale_invariant_log",
+    )
+    depth_normals: float = Field(0.0, description="disagreement of normals with those of the predicted depth", ge=0)
+    label_boundaries: float = Field(0.0, description="disagreement of boundaries with changes of the class", ge=0)
+    consistency: Literal["corrected", "paper_literal"] = Field(
+        "corrected", description="form of those two: with intrinsics and probabilities, or as M2H's paper has it"
+    )
+    balance_steps: int = Field(
+        0, description="steps of an epoch of dynamic weight averaging between the tasks; 0: weights stay", ge=0
+    )
+    balance_temperature: float = Field(2.0, description="softness of dynamic weight averaging", gt=0)
     strides: dict[str, int] = Field(
         {"semantics": 2},
         description="tasks judged at every n-th pixel along rows and columns: many channels at full size are slow",
