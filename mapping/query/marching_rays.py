@@ -38,13 +38,18 @@ def _follow(tables, slot_of, wanted, grid, limits, origin, direction, state, slo
     status = UNKNOWN
     while t < far:
         x, y, z = origin[0] + t * direction[0], origin[1] + t * direction[1], origin[2] + t * direction[2]
-        bx, by, bz = int(np.floor(x)) >> 3, int(np.floor(y)) >> 3, int(np.floor(z)) >> 3
+        ix, iy, iz = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
+        bx, by, bz = ix >> 3, iy >> 3, iz >> 3
         number = find_one(tables[0], tables[1], bx, by, bz)
         if number < 0 or slot_of[number] < ABSENT:
             t += _to_the_border(x, y, z, bx, by, bz, direction) + 1e-4
             last = np.nan
             continue
-        found, value = distance_at(tables, slot_of, wanted, grid, min_weight, x, y, z, slot, cell)
+        here, first = slot_of[number], (ix & 7) << 6 | (iy & 7) << 3 | iz & 7
+        if here >= 0 and not grid[1][here, first] > min_weight:
+            found, value = UNKNOWN, 0.0  # the first voxel says so already
+        else:
+            found, value = distance_at(tables, slot_of, wanted, grid, min_weight, x, y, z, slot, cell)
         if found == MISSING:
             status = MISSING
             break

@@ -100,12 +100,12 @@ class Voxels:
                 cache.bring(wanted)
 
     def _distances(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        known, blocks = self._world.read(numbers, colour=False, labels=False)
+        known, blocks = self._world.read(numbers, look=False)
         arrays = {name: getattr(blocks, name).reshape(-1, _VOXELS) for name in ("tsdf", "weight")}
         return known, self._world.index.find(blocks.index), arrays
 
     def _looks(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        known, blocks = self._world.read(numbers)
+        known, blocks = self._world.read(numbers, others=False)
         evidence = blocks.label_weights.sum(-1)
         label = np.where(evidence > 0, blocks.label_ids[..., 0], 0)
         share = np.where(label > 0, blocks.label_weights[..., 0] / np.maximum(evidence, 1e-9), 0)

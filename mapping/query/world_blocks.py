@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,6 +41,9 @@ class _Source:
         return self.index.find((world - self.shift).astype(np.int32))[:, None]
 
 
+_Part = tuple[_Source, np.ndarray, Blocks]  # what was read of a submap: places i64 [N], rising, and blocks
+
+
 class WorldBlocks:
     """The merged blocks of one component of a map, by number. Only their coordinates are held in memory.
 
@@ -69,24 +71,25 @@ class WorldBlocks:
         shift = whole_blocks(entry.anchor, self.voxel_size_m)
         return _Source(entry.number, entry.anchor, shift, self._reader.block_index(entry.number))
 
-    def read(self, numbers: np.ndarray, colour: bool = True, labels: bool = True) -> tuple[np.ndarray, Blocks]:
-        """Blocks by number, and any others that what was read for them happens to complete.
+    def read(self, numbers: np.ndarray, look: bool = True, others: bool = True) -> tuple[np.ndarray, Blocks]:
+        """Blocks by number, with colours and labels if `look`; and `others` that what was read happens to complete.
 
         Gives the numbers i64 [N] of the blocks now known and those of them, in the world's grid, that hold something.
         """
         wanted = self.coordinates[numbers]
-        parts, known = [], [np.asarray(numbers, np.int64)]
+        parts, near = [], []
         for source in self._sources:
             rows = np.unique(source.rows(wanted, self.voxel_size_m))
             if rows[rows >= 0].size:
-                places, blocks = self._reader.block_rows(source.number, rows[rows >= 0], colour, labels)
+                places, blocks = self._reader.block_rows(source.number, rows[rows >= 0], look, look)
                 parts.append((source, places, blocks))
-                near = source.world_blocks(places, self.voxel_size_m)
-                known.append(self.index.find(near).astype(np.int64))
-        known = self._complete(np.unique(np.concatenate(known)), parts)
-        return known, merge_blocks(self._in_world(self.coordinates[known], parts))
+                if others:
+                    near.append(self.index.find(source.world_blocks(places, self.voxel_size_m)))
+        known = np.unique(np.concatenate([numbers, *near]).astype(np.int64))
+        known = self._complete(known, parts) if others else known
+        return known, self._merged(self.coordinates[known], parts)
 
-    def _complete(self, numbers: np.ndarray, parts: list[tuple[_Source, np.ndarray, Blocks]]) -> np.ndarray:
+    def _complete(self, numbers: np.ndarray, parts: list[_Part]) -> np.ndarray:
         """Those of the blocks that need nothing but what has been read."""
         world, complete = self.coordinates[numbers], np.ones(len(numbers), bool)
         places = {source.number: at for source, at, _ in parts}
@@ -97,17 +100,33 @@ class WorldBlocks:
             complete &= read[source.rows(world, self.voxel_size_m)].all(1)
         return numbers[complete]
 
-    def _in_world(self, world: np.ndarray, parts: list[tuple[_Source, np.ndarray, Blocks]]) -> Iterator[Blocks]:
-        for source, places, blocks in parts:
-            rows = source.rows(world, self.voxel_size_m)
-            here = np.searchsorted(places, np.unique(rows[rows >= 0]))
-            own = Blocks(*(array[here] for array in vars(blocks).values()))
+    def _merged(self, world: np.ndarray, parts: list[_Part]) -> Blocks:
+        """World blocks i32 [N,3] from all that was read; those that one submap alone holds are taken as they are."""
+        rows = [source.rows(world, self.voxel_size_m) for source, _, _ in parts]
+        holders = sum((row >= 0).any(1) for row in rows) if parts else np.zeros(len(world))
+        whole, several = [], []
+        for (source, places, blocks), row in zip(parts, rows, strict=True):
             if source.shift is None:
-                T, coordinates = source.T_world_submap, np.ascontiguousarray(world[(rows >= 0).any(1)])
-                yield resampled(own, T, self.voxel_size_m, self.truncation_m, coordinates)
-            else:
+                there = np.ascontiguousarray(world[(row >= 0).any(1)])
+                own = _taken(blocks, np.searchsorted(places, np.unique(row[row >= 0])))
+                several.append(resampled(own, source.T_world_submap, self.voxel_size_m, self.truncation_m, there))
+                continue
+            for alone, group in ((True, whole), (False, several)):
+                here = row[((holders == 1) == alone) & (row[:, 0] >= 0), 0]
+                own = _taken(blocks, np.searchsorted(places, here))
                 own.index = (own.index + source.shift).astype(np.int32)
-                yield own
+                group.append(own)
+        whole += [merge_blocks(several)] if any(map(len, several)) else []
+        return joined(whole) if whole else merge_blocks([])
+
+
+def _taken(blocks: Blocks, places: np.ndarray) -> Blocks:
+    return Blocks(*(array[places] for array in vars(blocks).values()))
+
+
+def joined(parts: list[Blocks]) -> Blocks:
+    """Blocks of several parts, none of them in two, one after the other."""
+    return Blocks(*(np.concatenate(arrays) for arrays in zip(*(vars(part).values() for part in parts), strict=True)))
 
 
 def _chosen(reader: MapReader, component: int | None) -> list[SubmapEntry]:
