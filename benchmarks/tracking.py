@@ -6,8 +6,8 @@ python benchmarks/tracking.py VIDEO --intrinsics FILE --play 0:400 black:45 nois
 python benchmarks/tracking.py VIDEO --intrinsics FILE --play 0:800 800:0 0:800                  # loops
 
 Errors are given for every component of the trajectory, as revised by the tracker until the end. `revisit` compares the
-first and the last visit of the same source frame in one component, in units of the first truth, the last second of the
-video. Times are CPU seconds of all threads and wall time, per frame.
+visits of the same source frame in one component, in units of the first truth. Times are CPU seconds of all threads and
+wall time, per frame.
 """
 
 from __future__ import annotations
@@ -84,14 +84,22 @@ def errors(posed: list[TrackedFrame], times_s: np.ndarray, truth: Path) -> dict[
     }
 
 
-def revisit(posed: list[TrackedFrame], source: dict[int, int], scale: float, count: int) -> dict[str, object] | None:
-    """How far apart the first and the last visits of the source frames seen in the last `count` frames lie."""
-    first: dict[int, np.ndarray] = {}
+def revisit(posed: list[TrackedFrame], source: dict[int, int], scale: float, fps: float) -> dict[str, object] | None:
+    """How far apart first and later visits of the same source frames lie, for all and for those of the last second."""
+    first: dict[int, TrackedFrame] = {}
+    apart = []
     for frame in posed:
-        first.setdefault(source[frame.index], frame.T_world_cam[:3, 3])
-    again = posed[-count:]
-    apart = [np.linalg.norm(f.T_world_cam[:3, 3] - first[source[f.index]]) * scale for f in again]
-    return {"mean_m": round(float(np.mean(apart)), 5), "max_m": round(float(np.max(apart)), 5)}
+        before = first.setdefault(source[frame.index], frame)
+        if before is not frame:
+            apart.append(np.linalg.norm(frame.T_world_cam[:3, 3] - before.T_world_cam[:3, 3]) * scale)
+    if not apart:
+        return None
+    last = apart[-round(fps) :]
+    return {"count": len(apart), "rms_m": rms(apart), "last_second_rms_m": rms(last), "max_m": round(max(apart), 5)}
+
+
+def rms(values: list[float]) -> float:
+    return round(float(np.sqrt(np.mean(np.square(values)))), 5)
 
 
 def scale_to(posed: list[TrackedFrame], times_s: np.ndarray, truth: Path) -> float:
@@ -150,7 +158,7 @@ def main() -> None:
             entry[truth.name] = errors(frames, times_s, truth)
         if options.play:
             scale = scale_to(frames, times_s, options.truth[0]) if options.truth else 1.0
-            entry["revisit"] = revisit(frames, source, scale, round(fps))
+            entry["revisit"] = revisit(frames, source, scale, fps)
         report["components"].append(entry)
     fifth = max(1, len(cpu_s) // 5)
     report["cpu_ms"], report["wall_ms"] = spread_ms(cpu_s), spread_ms(wall_s)

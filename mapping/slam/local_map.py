@@ -112,21 +112,21 @@ class LocalMap:
             gone[np.argsort(self.tracks.last_seen, kind="stable")[:excess]] = True
             self.drop_tracks(gone & ~self.tracks.followed)
 
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """The whole map as plain arrays."""
+    def to_arrays(self, prefix: str = "map") -> dict[str, np.ndarray]:
+        """The whole map as plain arrays, named prefix.table.column."""
         return {
-            **self.tracks.to_arrays("tracks"),
-            **self.keyframes.to_arrays("keyframes"),
-            **self.sightings.to_arrays("sightings"),
-            "map.next_id": np.array(self.next_id),
+            **self.tracks.to_arrays(f"{prefix}.tracks"),
+            **self.keyframes.to_arrays(f"{prefix}.keyframes"),
+            **self.sightings.to_arrays(f"{prefix}.sightings"),
+            f"{prefix}.next_id": np.array(self.next_id),
         }
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> LocalMap:
+    def from_arrays(cls, arrays: dict[str, np.ndarray], prefix: str = "map") -> LocalMap:
         """Inverse of to_arrays."""
         restored = cls()
-        restored.tracks = Tracks.from_arrays(arrays, "tracks")
-        restored.keyframes = Keyframes.from_arrays(arrays, "keyframes")
-        restored.sightings = Sightings.from_arrays(arrays, "sightings")
-        restored.next_id = int(arrays["map.next_id"])
+        restored.tracks = Tracks.from_arrays(arrays, f"{prefix}.tracks")
+        restored.keyframes = Keyframes.from_arrays(arrays, f"{prefix}.keyframes")
+        restored.sightings = Sightings.from_arrays(arrays, f"{prefix}.sightings")
+        restored.next_id = int(arrays[f"{prefix}.next_id"])
         return restored

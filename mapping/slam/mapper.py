@@ -7,6 +7,7 @@ import numpy as np
 from mapping.slam import colmap, features
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
+from mapping.slam.recognition import Recognition
 from mapping.slam.rigid import inverse, transform
 from mapping.slam.sensor_depth import depth_at
 from mapping.slam.settings import TrackerSettings
@@ -32,6 +33,28 @@ class Mapper:
         rows = np.flatnonzero(local_map.tracks.followed)
         self._measure(local_map, depth_m, rows, T_world_cam, index)
         self._triangulate(local_map)
+        self.add_corners(local_map, grey, depth_m, T_world_cam, index)
+
+    def insert_known(
+        self,
+        local_map: LocalMap,
+        grey: np.ndarray,
+        depth_m: np.ndarray | None,
+        T_world_cam: np.ndarray,
+        index: int,
+        found: Recognition,
+        uv: np.ndarray,
+    ) -> None:
+        """Fills an empty map with a place and the frame `index` that shows it, at uv f64 [M,2] of its landmarks."""
+        place, points = found.place, found.points
+        usable = features.inside(uv, *grey.shape)
+        uv, points = uv[usable], points[usable]
+        local_map.keyframes.append(index=np.array([place.index]), T_world_cam=place.T_world_cam)
+        local_map.keyframes.append(index=np.array([index]), T_world_cam=T_world_cam)
+        xyz = transform(place.T_world_cam, place.xyz[points].astype(np.float64))
+        local_map.add_tracks(grey, uv, self.lens.to_ideal(uv), xyz, index)
+        local_map.sightings.append(keyframe=place.index, track=local_map.tracks.id, uv=place.uv[points], depth_m=0.0)
+        self._measure(local_map, depth_m, np.arange(len(uv)), T_world_cam, index)
         self.add_corners(local_map, grey, depth_m, T_world_cam, index)
 
     def add_corners(

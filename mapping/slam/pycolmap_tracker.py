@@ -14,7 +14,9 @@ from mapping.slam import association, colmap
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
 from mapping.slam.mapper import Mapper
+from mapping.slam.memory import Memory
 from mapping.slam.motion import Motion
+from mapping.slam.recognition import Recognition
 from mapping.slam.rigid import inverse, transform
 from mapping.slam.settings import TrackerSettings
 from mapping.slam.startup import TwoViewStart, Waiting
@@ -46,79 +48,93 @@ class PycolmapTracker(Tracker):
         self.mapper = Mapper(settings, self.lens, has_depth)
         self.start = TwoViewStart(settings, self.lens, self.mapper)
         self.local_map = LocalMap()
+        self.memory = Memory(settings, self.lens)
         self.motion = Motion()
         self.phase = Phase.WAITING
+        self.components = 0  # how many have begun
         self.lost = 0  # frames in a row
-        self.posed_before = False  # some frame has had a pose
         self.late_at = -1  # keyframes at which the frames of the start are posed once more; -1: done
         self.keyframe_tracks = 0  # landmarks and candidates that the last keyframe saw
         self.grey = np.zeros((camera.height, camera.width), np.uint8)  # the last frame that was tracked
 
     def _track(self, frame: Frame) -> TrackedFrame:
         grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
-        if self.phase is Phase.WAITING:
-            return self._begin(frame, grey)
-        if self.phase is Phase.STARTING:
-            return self._continue_start(frame, grey)
-        return self._continue(frame, grey)
+        if self.phase is Phase.TRACKING:
+            return self._continue(frame, grey)
+        start = self._begin if self.phase is Phase.WAITING else self._continue_start
+        return self._come_back(frame, grey) or start(frame, grey)
 
     def _begin(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
         """Starts a component from this frame: at once with depth, else by taking it as the first of two views."""
-        self.local_map = LocalMap()
         self.motion.rest()
-        if self.has_depth:
-            begun = self._begin_with_depth(frame, grey)
-        else:
-            begun = self.start.begin(self.local_map, grey, frame.index)
-            self.phase = Phase.STARTING if begun else Phase.WAITING
-        if not begun:
-            status = TrackStatus.LOST if self.posed_before else TrackStatus.INITIALISING
-            reason = "too few corners" + (" with sensor depth" if self.has_depth else "") + " to begin tracking"
-            return self._answer(frame, status, reason=reason)
-        if self.lost:
-            self.component += 1
-        self.lost, self.grey = 0, grey
-        if self.phase is Phase.TRACKING:
-            return self._posed(frame, {}, keyframe=True)
+        self.component = self.components
+        if self.has_depth and not self.components:
+            return self._begin_with_depth(frame, grey)
+        if not self.start.begin(grey, frame.index):
+            self.phase = Phase.WAITING
+            status = TrackStatus.LOST if self.components else TrackStatus.INITIALISING
+            return self._answer(frame, status, reason="too few corners to begin tracking")
+        self.phase, self.grey = Phase.STARTING, grey
         return self._answer(frame, TrackStatus.INITIALISING, reason="waiting for the camera to move")
 
-    def _begin_with_depth(self, frame: Frame, grey: np.ndarray) -> bool:
+    def _begin_with_depth(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
         T_world_cam = self.motion.T_world_cam
-        self.local_map.keyframes.append(index=np.array([frame.index]), T_world_cam=T_world_cam)
-        self.mapper.add_corners(self.local_map, grey, self._depth(frame), T_world_cam, frame.index)
-        if self.local_map.tracks.is_landmark.sum() < _MIN_DEPTH_LANDMARKS:
-            return False
-        self.motion.correct(T_world_cam, frame.timestamp_s)
-        self.keyframe_tracks = len(self.local_map.tracks)
-        self.phase = Phase.TRACKING
-        return True
+        local_map = LocalMap()
+        local_map.keyframes.append(index=np.array([frame.index]), T_world_cam=T_world_cam)
+        self.mapper.add_corners(local_map, grey, self._depth(frame), T_world_cam, frame.index)
+        if local_map.tracks.is_landmark.sum() < _MIN_DEPTH_LANDMARKS:
+            self.phase = Phase.WAITING
+            reason = "too few corners with sensor depth to begin tracking"
+            return self._answer(frame, TrackStatus.INITIALISING, reason=reason)
+        self._open_component(frame, grey, local_map)
+        return self._posed(frame, {}, keyframe=True)
+
+    def _open_component(self, frame: Frame, grey: np.ndarray, local_map: LocalMap) -> None:
+        """From here on the camera is tracked in this map, whose last keyframe is the frame."""
+        self.local_map, self.component, self.grey = local_map, self.components, grey
+        self.components += 1
+        self.phase, self.lost, self.late_at = Phase.TRACKING, 0, -1
+        self.motion.correct(local_map.keyframes.T_world_cam[-1], frame.timestamp_s)
+        self.keyframe_tracks = int(local_map.tracks.followed.sum())
+        self.memory.remember(local_map, grey, self.component)
 
     def _continue_start(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
         """Waits for parallax; once it is there, all waiting frames get their poses through `revised`."""
-        held = self.start.follow(self.local_map, self.grey, grey, frame.index)
+        held = self.start.follow(self.grey, grey, frame.index)
         self.grey = grey
         if not held:
-            self.phase = Phase.WAITING
             return self._begin(frame, grey)
-        if not self.start.attempt(self.local_map, self.motion.T_world_cam, frame.index):
+        if self.has_depth:  # two images that fit together are enough: neither is noise
+            return self._begin_with_depth(frame, grey)
+        if not self.start.attempt(self.motion.T_world_cam, frame.index):
             return self._answer(frame, TrackStatus.INITIALISING, reason="waiting for the camera to move")
-        self.phase = Phase.TRACKING
-        T_world_cam = self.local_map.keyframes.T_world_cam[-1]
-        self.motion.correct(T_world_cam, frame.timestamp_s)
-        self.mapper.add_corners(self.local_map, grey, None, T_world_cam, frame.index)
-        self.keyframe_tracks = int(self.local_map.tracks.followed.sum())
-        self.late_at = len(self.local_map.keyframes) + _LATE_AFTER_KEYFRAMES
-        revised = self.start.late_poses(self.local_map)
+        local_map = self.start.local_map
+        self.mapper.add_corners(local_map, grey, None, local_map.keyframes.T_world_cam[-1], frame.index)
+        self._open_component(frame, grey, local_map)
+        self.start.local_map = LocalMap()
+        self.late_at = len(local_map.keyframes) + _LATE_AFTER_KEYFRAMES
+        revised = self.start.late_poses(local_map)
         revised.pop(frame.index)
         return self._posed(frame, revised, keyframe=True)
 
     def _continue(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
         """Poses a frame among the landmarks."""
-        tracks = self.local_map.tracks
         pose = self._locate(frame, grey)
         if pose is None:
-            return self._lose(frame)
-        rows, uv, T_world_cam, inliers = pose
+            return self._come_back(frame, grey) or self._lose(frame)
+        return self._take(frame, grey, *pose)
+
+    def _take(
+        self,
+        frame: Frame,
+        grey: np.ndarray,
+        rows: np.ndarray,
+        uv: np.ndarray,
+        T_world_cam: np.ndarray,
+        inliers: np.ndarray,
+    ) -> TrackedFrame:
+        """Takes over a frame's pose and what it saw; makes it a keyframe where that adds something."""
+        tracks = self.local_map.tracks
         tracks.followed[:] = False
         good = rows[inliers]
         tracks.uv[good], tracks.followed[good], tracks.last_seen[good] = uv[inliers], True, frame.index
@@ -176,6 +192,8 @@ class PycolmapTracker(Tracker):
         """Grows and adjusts the map; gives the poses of the earlier frames that moved."""
         self.mapper.insert_keyframe(self.local_map, grey, self._depth(frame), self.motion.T_world_cam, frame.index)
         moved = self.mapper.adjust(self.local_map)
+        self.memory.refresh(self.local_map)
+        self.memory.remember(self.local_map, grey, self.component)
         self.motion.correct(self.local_map.keyframes.T_world_cam[-1], frame.timestamp_s)
         keyframes = self.local_map.keyframes
         revised = {}
@@ -189,6 +207,36 @@ class PycolmapTracker(Tracker):
         self.keyframe_tracks = int(self.local_map.tracks.followed.sum())
         return revised
 
+    def _come_back(self, frame: Frame, grey: np.ndarray) -> TrackedFrame | None:
+        """Poses a frame of a lost camera by a place that it shows; None where it shows none."""
+        recognised = self.memory.recognise(grey)
+        if recognised is None:
+            return None
+        found, uv = recognised
+        T_world_cam = found.place.T_world_cam @ found.T_place_cam
+        if found.place.index in self.local_map.keyframes.index:
+            self.local_map.tracks.followed[:] = False
+            rows, seen, _ = association.find_again(
+                self.local_map, self.lens, grey, T_world_cam, self.settings.max_landmarks, 0
+            )
+            located = self._solve(rows, seen, T_world_cam)
+            if located is not None:
+                self.phase, self.component = Phase.TRACKING, found.place.component
+                return self._take(frame, grey, rows, seen, *located)
+        return self._resume(frame, grey, found, uv)
+
+    def _resume(self, frame: Frame, grey: np.ndarray, found: Recognition, uv: np.ndarray) -> TrackedFrame:
+        """Begins a new local map in the world of a place: the place and the frame are its first keyframes."""
+        place = found.place
+        self.local_map, self.start.waiting, self.late_at = LocalMap(), Waiting(), -1
+        self.component, self.phase, self.lost, self.grey = place.component, Phase.TRACKING, 0, grey
+        T_world_cam = place.T_world_cam @ found.T_place_cam
+        self.mapper.insert_known(self.local_map, grey, self._depth(frame), T_world_cam, frame.index, found, uv)
+        self.motion.rest()
+        self.motion.correct(T_world_cam, frame.timestamp_s)
+        self.keyframe_tracks = int(self.local_map.tracks.followed.sum())
+        return self._posed(frame, {}, keyframe=True)
+
     def _lose(self, frame: Frame) -> TrackedFrame:
         self.lost += 1
         if self.lost >= self.settings.lost_before_restart:
@@ -200,7 +248,6 @@ class PycolmapTracker(Tracker):
         answer.T_world_cam = self.motion.T_world_cam.copy()
         answer.reference = frame.index if keyframe else int(self.local_map.keyframes.index[-1])
         answer.revised = revised
-        self.posed_before = True
         tracks = self.local_map.tracks
         rows = np.flatnonzero(tracks.followed & tracks.is_landmark)
         if len(rows) > _MAX_SPARSE_POINTS:
@@ -220,11 +267,13 @@ class PycolmapTracker(Tracker):
         return frame.depth_m
 
     def state(self) -> dict[str, np.ndarray]:
-        counters = [self.component, self.phase, self.lost, self.posed_before, self.late_at, self.keyframe_tracks]
+        counters = [self.component, self.phase, self.lost, self.components, self.late_at, self.keyframe_tracks]
         return {
             **self.local_map.to_arrays(),
             **self.motion.to_arrays(),
-            **self.start.waiting.to_arrays("waiting"),
+            **self.memory.places.to_arrays(),
+            **self.start.local_map.to_arrays("start.map"),
+            **self.start.waiting.to_arrays("start.waiting"),
             "start.reference": np.array(self.start.reference),
             "counters": np.array(counters, dtype=np.int64),
             "grey": self.grey.copy(),
@@ -233,9 +282,11 @@ class PycolmapTracker(Tracker):
     def restore(self, state: dict[str, np.ndarray]) -> None:
         self.local_map = LocalMap.from_arrays(state)
         self.motion.from_arrays(state)
-        self.start.waiting = Waiting.from_arrays(state, "waiting")
+        self.memory.places.from_arrays(state)
+        self.start.local_map = LocalMap.from_arrays(state, "start.map")
+        self.start.waiting = Waiting.from_arrays(state, "start.waiting")
         self.start.reference = int(state["start.reference"])
         counters = [int(value) for value in state["counters"]]
-        self.component, phase, self.lost, posed_before, self.late_at, self.keyframe_tracks = counters
-        self.phase, self.posed_before = Phase(phase), bool(posed_before)
+        self.component, phase, self.lost, self.components, self.late_at, self.keyframe_tracks = counters
+        self.phase = Phase(phase)
         self.grey = np.array(state["grey"])

@@ -32,6 +32,9 @@ class TrackerSettings(BaseModel):
     depth_window: int = Field(10, description="latest keyframes that bundle adjustment moves with sensor depth", ge=3)
     max_keyframes: int = Field(120, description="keyframes remembered; the oldest are forgotten first", ge=10)
     max_landmarks: int = Field(3000, description="landmarks remembered; those unseen longest are forgotten", ge=300)
+    max_places: int = Field(
+        500, description="keyframes by which a lost or returning camera is recognised; thinned out beyond", ge=2
+    )
     lost_before_restart: int = Field(
         8, description="frames lost in a row after which a new component of the trajectory begins", ge=1
     )

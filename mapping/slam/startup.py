@@ -28,47 +28,51 @@ class Waiting(Table):
 
 
 class TwoViewStart:
-    """Follows corners from a reference frame until a second view allows a start."""
+    """Follows corners from a reference frame until a second view allows a start.
+
+    The map it grows is its own until then: a camera that was lost may still come back to the map it knows.
+    """
 
     def __init__(self, settings: TrackerSettings, lens: Lens, mapper: Mapper) -> None:
         self.settings = settings
         self.lens = lens
         self.mapper = mapper
+        self.local_map = LocalMap()
         self.waiting = Waiting()
         self.reference = -1  # frame index
 
-    def begin(self, local_map: LocalMap, grey: np.ndarray, index: int) -> bool:
+    def begin(self, grey: np.ndarray, index: int) -> bool:
         """Takes a frame as reference; False where it shows too little."""
         uv = features.detect(grey, self.settings.max_tracks, np.zeros((0, 2)))
         if len(uv) < _MIN_CORNERS:
             return False
-        self.waiting = Waiting()
+        self.local_map, self.waiting = LocalMap(), Waiting()
         self.reference = index
-        local_map.add_tracks(grey, uv, self.lens.to_ideal(uv), np.full((len(uv), 3), np.nan), index)
-        self._remember(local_map, index)
+        self.local_map.add_tracks(grey, uv, self.lens.to_ideal(uv), np.full((len(uv), 3), np.nan), index)
+        self._remember(index)
         return True
 
-    def follow(self, local_map: LocalMap, previous: np.ndarray, grey: np.ndarray, index: int) -> bool:
+    def follow(self, previous: np.ndarray, grey: np.ndarray, index: int) -> bool:
         """Follows the corners into the next frame; False when too few are left to start from this reference."""
-        tracks = local_map.tracks
+        tracks = self.local_map.tracks
         rows = np.flatnonzero(tracks.followed)
         moved, found = features.follow(previous, grey, tracks.uv[rows], tracks.uv[rows], np.ones(len(rows), bool))
         tracks.uv[rows[found]] = moved[found]
         tracks.followed[rows[~found]] = False
-        self._remember(local_map, index)
+        self._remember(index)
         return bool(found.sum() >= max(_MIN_LANDMARKS, 0.3 * len(tracks)))
 
-    def _remember(self, local_map: LocalMap, index: int) -> None:
-        tracks = local_map.tracks
+    def _remember(self, index: int) -> None:
+        tracks = self.local_map.tracks
         rows = np.flatnonzero(tracks.followed)
         self.waiting.append(frame=index, track=tracks.id[rows], uv=self.lens.to_ideal(tracks.uv[rows]))
         frames = np.unique(self.waiting.frame)
         if len(frames) > _MAX_WAITING:  # the one after the reference goes: it will stay without a pose
             self.waiting.keep(self.waiting.frame != frames[1])
 
-    def parallax_px(self, local_map: LocalMap) -> float:
+    def parallax_px(self) -> float:
         """Median motion of the corners that a turn of the camera does not explain, pixels."""
-        uv0, uv1 = self._pair(local_map)[1:]
+        uv0, uv1 = self._pair()[1:]
         rays0, rays1 = (rays / np.linalg.norm(rays, axis=1, keepdims=True) for rays in map(self.lens.rays, (uv0, uv1)))
         use = np.ones(len(rays0), bool)
         for _ in range(3):
@@ -79,20 +83,20 @@ class TwoViewStart:
             use = moved <= np.median(moved)
         return float(np.median(moved)) * self.lens.camera.fx
 
-    def _pair(self, local_map: LocalMap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _pair(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows of the tracks still followed, with their ideal pixels in the reference and in the current frame."""
-        rows = np.flatnonzero(local_map.tracks.followed)
-        return rows, local_map.tracks.patch_uv[rows], self.lens.to_ideal(local_map.tracks.uv[rows])
+        rows = np.flatnonzero(self.local_map.tracks.followed)
+        return rows, self.local_map.tracks.patch_uv[rows], self.lens.to_ideal(self.local_map.tracks.uv[rows])
 
-    def attempt(self, local_map: LocalMap, T_world_reference: np.ndarray, index: int) -> bool:
+    def attempt(self, T_world_reference: np.ndarray, index: int) -> bool:
         """Tries to start from the reference and the current frame; fills the map with keyframes and landmarks.
 
         On failure the map is left without keyframes and positions.
         """
         wanted_px = np.radians(self.settings.min_start_angle_deg) * self.lens.camera.fx
-        if self.parallax_px(local_map) < max(1.5, 0.1 * wanted_px):
+        if self.parallax_px() < max(1.5, 0.1 * wanted_px):
             return False
-        rows, uv0, uv1 = self._pair(local_map)
+        rows, uv0, uv1 = self._pair()
         pair = colmap.two_view(uv0, uv1, self.lens.pinhole, self.settings.seed)
         if pair is None or not pair.calibrated or pair.angle_deg < self.settings.min_start_angle_deg:
             return False
@@ -102,16 +106,18 @@ class TwoViewStart:
         seen = [(np.array([0, 1]), np.stack([a, b])) for a, b in zip(uv0, uv1, strict=True)]
         xyz = colmap.triangulate(seen, poses, self.lens.pinhole, self.settings.seed, min_angle_deg=0.5)
         xyz[~pair.inliers] = np.nan
+        local_map = self.local_map
         local_map.tracks.xyz[rows] = xyz
-        started = np.isfinite(xyz[:, 0]).sum() >= _MIN_LANDMARKS and self._build(local_map, poses, index)
+        started = np.isfinite(xyz[:, 0]).sum() >= _MIN_LANDMARKS and self._build(poses, index)
         if not started:
             local_map.tracks.xyz[:] = np.nan
             local_map.keyframes.keep(np.zeros(len(local_map.keyframes), bool))
             local_map.sightings.keep(np.zeros(len(local_map.sightings), bool))
         return started
 
-    def _build(self, local_map: LocalMap, poses: np.ndarray, index: int) -> bool:
+    def _build(self, poses: np.ndarray, index: int) -> bool:
         """Keyframes spread over the waiting frames, adjusted together and brought to the nominal scale."""
+        local_map = self.local_map
         known = {self.reference: poses[0], index: poses[1]}
         frames = np.unique(self.waiting.frame)
         spread = frames[np.unique(np.linspace(0, len(frames) - 1, _START_KEYFRAMES).round().astype(int))]
@@ -127,12 +133,13 @@ class TwoViewStart:
                 keyframe=frame, track=self.waiting.track[mine], uv=self.waiting.uv[mine], depth_m=0.0
             )
         self.mapper.adjust(local_map, max_iterations=30)
-        self._rescale(local_map)
+        self._rescale()
         landmark = local_map.tracks.is_landmark & local_map.tracks.followed
         return bool(landmark.sum() >= _MIN_LANDMARKS)
 
-    def _rescale(self, local_map: LocalMap) -> None:
+    def _rescale(self) -> None:
         """Stretches the map about the reference camera until its median depth there is the nominal one."""
+        local_map = self.local_map
         T_world_reference = local_map.keyframes.T_world_cam[0]
         landmark = local_map.tracks.is_landmark
         if not landmark.any():

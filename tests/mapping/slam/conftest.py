@@ -20,8 +20,8 @@ class BoxRoom:
     half_size = np.array([3.0, 2.0, 4.0])
     texels_per_m = 64
 
-    def __init__(self) -> None:
-        rng = np.random.default_rng(5)
+    def __init__(self, seed: int = 5) -> None:
+        rng = np.random.default_rng(seed)
         self.textures = []
         for _ in range(6):
             coarse, fine = (rng.normal(size=(600, 600)) for _ in range(2))
@@ -65,6 +65,12 @@ def handheld_pose(second: float) -> np.ndarray:
 @pytest.fixture(scope="session")
 def box_room() -> BoxRoom:
     return BoxRoom()
+
+
+@pytest.fixture(scope="session")
+def other_room() -> BoxRoom:
+    """The same walls with other textures: nothing in it looks like the box room."""
+    return BoxRoom(seed=6)
 
 
 @pytest.fixture(scope="session")

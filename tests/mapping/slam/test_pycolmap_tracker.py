@@ -151,20 +151,6 @@ def black(frame):
     return dataclasses.replace(frame, image=np.zeros_like(frame.image))
 
 
-@pytest.mark.parametrize("depth", [True, False])
-def test_a_black_stretch_is_lost_and_then_a_new_component_begins(box_room, clip, depth):
-    frames = [frame if depth else dataclasses.replace(frame, depth_m=None) for frame in clip[0]]
-    frames = [black(frame) if 60 <= frame.index < 60 + SETTINGS.lost_before_restart + 3 else frame for frame in frames]
-    answers, poses = run(make_tracker(SETTINGS, box_room.camera, depth), frames)
-    assert {answer.status for answer in answers[60:71]} == {TrackStatus.LOST}
-    assert all(answer.T_world_cam is None and answer.reason for answer in answers[60:71])
-    assert {answer.component for answer in answers[:71]} == {0}
-    assert {answer.component for answer in answers[71:]} == {1}
-    assert answers[-1].status is TrackStatus.TRACKED
-    begun = poses[71] if depth else poses[min(i for i in poses if i > 70)]
-    assert np.allclose(begun, answers[59].T_world_cam, atol=1e-9)
-
-
 def test_a_short_black_stretch_is_bridged(box_room, clip):
     frames = [black(frame) if 60 <= frame.index < 63 else frame for frame in clip[0]]
     answers, _ = run(make_tracker(SETTINGS, box_room.camera, True), frames)
