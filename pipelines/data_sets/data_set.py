@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipelines.data_sets.file_footage import FileFootage, Truth
+from pipelines.data_sets.files import read_lines
 from streammtl.camera import Camera
 from streammtl.data.footage import FrameGeometry
 from streammtl.data.sets.registry import register_data_set
@@ -111,7 +112,7 @@ class DataSet(ABC):
 
     def listed(self, *parts: str) -> list[str]:
         """Lines of a list file, blank ones left out."""
-        return [line.strip() for line in self.path(*parts).read_text().splitlines() if line.strip()]
+        return read_lines(self.path(*parts))
 
 
 def still_cameras(camera: Camera, count: int) -> FrameGeometry:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -15,6 +17,7 @@ from PIL import Image
 from streammtl.errors import ConfigError, DataError
 
 EXTRA = "pip install 'streammtl[data]'"
+FAILURES = (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile, SyntaxError, csv.Error, cv2.error)
 
 
 def reader(decode: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,7 +29,7 @@ def reader(decode: Callable[..., Any]) -> Callable[..., Any]:
             raise DataError(f"{path} is missing; its data set is not complete. Fetch or unpack it again.")
         try:
             return decode(path, *arguments)
-        except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile, SyntaxError, cv2.error) as error:
+        except FAILURES as error:
             raise DataError(f"{path} cannot be read ({error}); fetch or unpack it again.") from error
 
     return read
@@ -118,3 +121,22 @@ def read_exr(path: Path) -> np.ndarray:
 def read_table(path: Path) -> np.ndarray:
     """f64 [rows, columns] of numbers in a text file."""
     return np.loadtxt(path, ndmin=2)
+
+
+@reader
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file, blank ones left out."""
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+
+
+@reader
+def read_json(path: Path) -> Any:
+    """Plain values."""
+    return json.loads(path.read_text())
+
+
+@reader
+def read_rows(path: Path, columns: tuple[str, ...], delimiter: str = ",") -> list[tuple[str, ...]]:
+    """Some columns of a table with a header, row by row."""
+    with path.open(newline="") as file:
+        return [tuple(row[name] for name in columns) for row in csv.DictReader(file, delimiter=delimiter)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,15 @@ from streammtl.geometry import normals_from_depth
 # The Kinect's colour camera (NYU toolbox, pixels counted from 1), less the border of 40 columns and 45 rows that the
 # release cuts off; right to about a pixel, since the release does not say exactly where it cuts.
 FOCAL, CENTRE, CUT = (518.8579, 519.4696), (325.5824 - 1, 253.7362 - 1), (40, 45)
-SIGNS = np.array([(x, y, -1) for x in (1, -1) for y in (1, -1)], np.float32)  # stored z points to the viewer
-SAMPLES = 16  # images that the signs of x and y are told by
+SIGNS = np.array(list(product((1, -1), repeat=3)), np.float32)
+SAMPLES = 16  # images that the signs of stored normals are told by
+LEAST_AGREEMENT = 0.5  # mean cosine between stored normals and those of depth
 
 
 class NyuMtl(DataSet):
     """Single images with depth, NYU-40 semantics, normals and boundaries.
 
-    The release does not say which way the stored normals' x and y point; the depth of a few images does.
+    The release does not say which way the axes of stored normals point; the depth of a few images does.
     """
 
     name = "nyuv2-mtl"
@@ -73,17 +75,20 @@ class NyuMtl(DataSet):
     @cached_property
     def _signs(self) -> np.ndarray:
         """Signs that take stored normals to OpenCV axes: those that agree best with normals from depth."""
-        agreement = np.zeros(len(SIGNS))
-        for take in self.takes[:: -(-len(self.takes) // SAMPLES)]:
-            depth, known = self._depth(take, take.frames[0])
-            stored, marked = normal_truth(coded_vectors(read_colours(self._file("normals", take.frames[0]))))
-            K = torch.from_numpy(self.geometry(take).K)[None]
-            derived = normals_from_depth(torch.from_numpy(np.where(known, depth, 1.0))[None, None], K)[0]
-            products = stored * derived.permute(1, 2, 0).numpy()
-            agreement += products[known & marked].mean(0) @ SIGNS.T
-        if agreement.max() <= 0:
+        chosen = self.takes[:: -(-len(self.takes) // SAMPLES)]
+        agreement = np.mean([self._agreement(take) for take in chosen], axis=0)
+        if agreement.max() < LEAST_AGREEMENT:
             raise DataError(
                 f"{self.name}: normals and depth of {self.root} contradict each other, whichever way the normals are "
-                f"turned. {self.where}"
+                f"turned (mean cosine {agreement.max():.2f}). {self.where}"
             )
         return SIGNS[agreement.argmax()]
+
+    def _agreement(self, take: Take) -> np.ndarray:
+        """Mean cosine [8] between normals from depth and the stored ones under each of SIGNS."""
+        depth, known = self._depth(take, take.frames[0])
+        stored, marked = normal_truth(coded_vectors(read_colours(self._file("normals", take.frames[0]))))
+        K = torch.from_numpy(self.geometry(take).K)[None]
+        derived = normals_from_depth(torch.from_numpy(np.where(known, depth, 1.0))[None, None], K)[0]
+        products = (stored * derived.permute(1, 2, 0).numpy())[known & marked]
+        return products.mean(0) @ SIGNS.T if len(products) else np.zeros(len(SIGNS))
