@@ -93,6 +93,7 @@ def parts(network: Any, batch: Any, meter: Meter, compiled: bool) -> tuple[list[
     from streammtl.crossview.hypotheses import depth_hypotheses
     from streammtl.crossview.neighbours import best_neighbours
     from streammtl.crossview.warp import sweep_geometry
+    from streammtl.decoders.depth_prior import focal_lengths
 
     cross = network.cross_view
     encoder = torch.compile(network.encoder) if compiled else network.encoder
@@ -129,7 +130,7 @@ def parts(network: Any, batch: Any, meter: Meter, compiled: bool) -> tuple[list[
     features_of = meter.run("decoder", lambda: network.decoder(pyramid, seen))
 
     def heads() -> Any:
-        network.depth_head(features_of["depth"], seen)
+        network.depth_head(features_of["depth"], seen, focal_lengths(batch.K[:, 0]))
         return [head(features_of[task]) for task, head in network.heads.items()]
 
     meter.run("heads", heads)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from streammtl.crossview.module import CrossView, CrossViewModule
+from streammtl.crossview.module import CrossView, CrossViewModule, with_known_cameras
+from streammtl.decoders.depth_prior import focal_lengths
 from streammtl.decoders.frame_motion import FrameMotion, MotionHead
 from streammtl.decoders.fusion_decoder import FusionDecoder, HeadDoubling
 from streammtl.decoders.heads import DenseHead, FinePlaneDepthHead, LinearDepthHead, PlaneDepthHead
@@ -27,12 +28,14 @@ class RawOutputs:
     """What losses take: raw head outputs at image size, before activation, of B references.
 
     Shapes: raw {task: [B,C,H,W]} (depth: log metres); log_depth_scale [B,1,H,W] log of the Laplace scale of log depth.
-    cross_view is None for a network without cross-view module.
+    cross_view is None for a network without cross-view module; prior_log_depth [B,1,H,W], what the views alone say, for
+    one whose depth does not come from planes.
     """
 
     raw: dict[str, Tensor]
     log_depth_scale: Tensor
     cross_view: CrossView | None
+    prior_log_depth: Tensor | None = None
 
 
 class CrossViewMtl(nn.Module):
@@ -95,14 +98,16 @@ class CrossViewMtl(nn.Module):
         if self.mixer is not None:
             features = self.mixer(features, pyramid.levels[-1])
         features |= {task: double(features[task]) for task, double in self.doubling.items()}
-        log_depth, log_scale = self.depth_head(features["depth"], cross_view)
-        raw = {"depth": resized(log_depth, size)}
+        K = with_known_cameras(batch).K.flatten(0, 1) if every_view else batch.K[:, 0]
+        depth = self.depth_head(features["depth"], cross_view, focal_lengths(K))
+        raw = {"depth": resized(depth.log_depth, size)}
         moved = self._moved(pyramid, batch, every_view)
         for task, head in self.heads.items():
             stride = (strides or {}).get(task, 1)
             output = head(features[task], *moved) if task in self.motion_tasks else head(features[task])
             raw[task] = resized(output, (size[0] // stride, size[1] // stride))
-        return RawOutputs(raw, resized(log_scale, size), matched)
+        prior = None if depth.prior is None else resized(depth.prior.log_depth, size)
+        return RawOutputs(raw, resized(depth.log_scale, size), matched, prior)
 
     def _head_width(self, task: str) -> int:
         return self.doubling[task].width if task in self.doubling else self.decoder.width

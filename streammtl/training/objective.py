@@ -87,6 +87,9 @@ def _depth_terms(outputs: RawOutputs, batch: ViewBatch, settings: ObjectiveSetti
             "depth_gradient": (settings.depth_gradient, gradient_loss(error, valid)),
         }
     found["confidence"] = (settings.confidence, spread_loss(error, outputs.log_depth_scale.float(), valid))
+    if outputs.prior_log_depth is not None:
+        alone = log_error(outputs.prior_log_depth.float(), depth, valid)
+        found["prior"] = (settings.prior, valid_mean(alone.abs(), valid))
     matching = _matching(outputs.cross_view, batch)
     return found if matching is None else found | {"matching": (settings.matching, matching)}
 

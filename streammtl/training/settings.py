@@ -81,6 +81,7 @@ class ObjectiveSettings(BaseModel):
         0.5, description="absolute error of its differences between pixels, at four scales", ge=0
     )
     confidence: float = Field(0.1, description="likelihood of that error under the predicted spread", ge=0)
+    prior: float = Field(0.3, description="absolute error of what a view alone says of log depth", ge=0)
     matching: float = Field(0.1, description="cross-entropy of the cost volume against the true plane", ge=0)
     tasks: dict[str, float] = Field(
         {"semantics": 0.15, "normals": 0.25, "boundaries": 2.0},

@@ -107,7 +107,7 @@ def test_any_set_of_tasks_runs_on_any_encoder_and_trains(tasks, scenes):
     torch.manual_seed(0)
     settings = NetworkSettings(cross_view=CrossViewSettings(num_planes=16, channels=16), decoder_width=16)
     network = CrossViewMtl(TinyEncoder(), tasks, settings)
-    torch.nn.init.normal_(network.depth_head.residual.weight, std=0.1)
+    torch.nn.init.normal_(network.depth_head.choice.residual.weight, std=0.1)
     torch.nn.init.normal_(network.cross_view.transformer.adapter.out.weight, std=0.1)
     outputs = network(make_batch(scenes))
     assert tuple(sorted(outputs.raw)) == tuple(sorted(tasks))

@@ -53,7 +53,7 @@ def test_a_network_with_a_fine_volume_predicts_and_all_of_it_learns(batch):
     near, far = float(batch.near_m), float(batch.far_m)
     assert ((outputs.values["depth"] >= near * 0.999) & (outputs.values["depth"] <= far * 1.001)).all()
     network = model.network.train()
-    torch.nn.init.normal_(network.depth_head.residual.weight, std=0.1)
+    torch.nn.init.normal_(network.depth_head.choice.residual.weight, std=0.1)
     raw = network(batch)
     (sum(value.float().square().mean() for value in raw.raw.values()) + raw.log_depth_scale.square().mean()).backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None and not name.startswith("encoder.")]
