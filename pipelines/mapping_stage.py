@@ -15,7 +15,8 @@ from mapping.fusion.anchor import new_anchor
 from mapping.fusion.grid import VoxelGrid
 from mapping.fusion.observation import DepthObservation
 from mapping.records import FrameRecord, KeyframeRecord, Submap
-from mapping.slam.scale import ScaleEstimate
+from mapping.slam.scale import ScaleEstimate, depth_ratio
+from mapping.slam.scale_drift import ScaleDrift
 from mapping.slam.tracked import TrackedFrame, TrackStatus, Trajectory
 from mapping.slam.view_selection import ViewTuple
 from mapping.store.header import MapHeader, Progress, ScaleRecord
@@ -79,6 +80,7 @@ class Mapping:
         self._closed: list[Submap] = []
         self._records: list[KeyframeRecord] = []
         self._scale: ScaleEstimate | None = None
+        self._drift = ScaleDrift()
         if resume:
             self._restore(writer.state.get("mapping", {}))
 
@@ -131,6 +133,11 @@ class Mapping:
         observation = self._observation(views, prediction)
         if observation is None:
             return
+        if prediction is None or prediction.metric:
+            trust = observation.confidence if observation.confidence is not None else observation.depth_m > 0
+            ratio = depth_ratio(observation.depth_m, trust, views, self._settings.scale.min_points)
+            if ratio is not None:
+                self._drift.take(ratio, "sensor depth" if prediction is None else "predicted depth", reference.index)
         opened = self._open
         opened.grid.integrate(observation)
         opened.keyframes += 1
@@ -265,7 +272,13 @@ class Mapping:
             return self._header.scale
         scale = self._scale
         value = scale.factor if scale.status == "metric" else None
-        return ScaleRecord(status=scale.status, value=value, method=scale.method, interval=scale.interval)
+        return ScaleRecord(
+            status=scale.status,
+            value=value,
+            method=scale.method,
+            interval=scale.interval,
+            along_path=self._drift.along_path,  # least and most of depth over poses: 1 where nothing drifts
+        )
 
     def _progress_record(self, complete: bool, dropped: int) -> Progress:
         return Progress(
@@ -293,6 +306,7 @@ class Mapping:
         return {
             "settling": _as_array(self._settling),
             "open": _as_array(self._open),
+            "drift": self._drift.state(),
             "fused": np.array(sorted(self._fused), np.int64),
             "closed_frames": np.array([self._frames[status.value] for status in TrackStatus], np.int64),
             **{f"trajectory_{name}": array for name, array in self._trajectory.state().items()},
@@ -303,6 +317,7 @@ class Mapping:
             return
         prefix = "trajectory_"
         self._trajectory.restore({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        self._drift = ScaleDrift.restored(state["drift"])
         self._fused = {int(i) for i in state["fused"]}
         self._frames = Counter(dict(zip([s.value for s in TrackStatus], state["closed_frames"].tolist(), strict=True)))
         self._settling, self._open = self._restored(state["settling"]), self._restored(state["open"])

@@ -56,11 +56,11 @@ def prepare(request: Request) -> Job:
     if request.out.exists() and not request.resume and any(_entries(request.out)):
         raise StoreError(f"{request.out} exists already. Choose another --out, or continue that map with --resume.")
     settings, camera, how = _resumed_settings(request) if resumed else (_settings(request), None, "")
-    recording = _open(request, camera or request.intrinsics)
+    recording = _open(request, settings, camera or request.intrinsics)
     try:
         _check_sources(settings, recording)
         if camera is None:
-            recording, camera, how = _calibrated(request, recording)
+            recording, camera, how = _calibrated(request, settings, recording)
         header = _header(request, settings, recording, camera, how)
         return Job(recording, recording.camera or camera, settings, request.out, header, resumed)
     except BaseException:
@@ -96,7 +96,8 @@ def _resumed_settings(request: Request) -> tuple[Settings, Camera | None, str]:
     return settings_from(header.config), None if own else record.camera(), "" if own else record.how
 
 
-def _open(request: Request, camera: Camera | str | None) -> Recording:
+def _open(request: Request, settings: Settings, camera: Camera | str | None) -> Recording:
+    stated = {"metres": 1.0}.get(settings.scale.given_poses, settings.scale.given_poses)
     return open_recording(
         request.source,
         camera=camera,
@@ -104,17 +105,18 @@ def _open(request: Request, camera: Camera | str | None) -> Recording:
         max_frames=request.max_frames,
         realtime=request.live,
         poses=request.poses,
+        poses_unit=settings.scale.factor or stated,
     )
 
 
 def _check_sources(settings: Settings, recording: Recording) -> None:
     if settings.tracker.name == "given" and not recording.has_poses:
-        raise ConfigError(f"tracker=given needs poses, and {recording.name} has none. Give --poses FILE.tum.")
+        raise ConfigError(f"tracker=given needs poses, and {recording.name} has none. Give --poses FILE.")
     if settings.run.depth == "sensor" and not recording.has_depth:
         raise ConfigError(f"--depth sensor needs a recording with depth, and {recording.name} has none.")
 
 
-def _calibrated(request: Request, recording: Recording) -> tuple[Recording, Camera, str]:
+def _calibrated(request: Request, settings: Settings, recording: Recording) -> tuple[Recording, Camera, str]:
     """Given on the command line, else the recording's own, else estimated from its first seconds."""
     if request.intrinsics is not None:
         return recording, parse_intrinsics(request.intrinsics, recording.width, recording.height), "given"
@@ -127,7 +129,7 @@ def _calibrated(request: Request, recording: Recording) -> tuple[Recording, Came
     estimate = estimate_camera([frame.image for frame in islice(frames, 0, None, step)])
     logger.warning("%s", estimate.message)
     recording.close()
-    return _open(request, estimate.camera), estimate.camera, "estimated"
+    return _open(request, settings, estimate.camera), estimate.camera, "estimated"
 
 
 def _header(request: Request, settings: Settings, recording: Recording, camera: Camera, how: str) -> MapHeader:

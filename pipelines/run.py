@@ -9,8 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mapping.slam.scale import ScaleAligner
 from mapping.slam.tracked import TrackedFrame
@@ -124,13 +127,17 @@ def attempt(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outco
     tracking = executor.start(Tracking, settings, job.camera, sensor, states.get("tracking", {}))
     inference = executor.start(Inference, settings.model, adds_nothing)
     selector = ViewSelector(settings.view_selection)
-    aligner = ScaleAligner(settings.scale, ScaleStatus.METRIC if sensor else model.depth_scale, f"{model.name} depth")
+    aligner = ScaleAligner(
+        settings.scale,
+        ScaleStatus.METRIC if sensor else model.depth_scale,
+        "sensor depth" if sensor else f"{model.name} depth",
+    )
     frames = _resumed(recording, cursor, states, selector, aligner)
 
     entering = arrivals(_until(stop, frames), settings.run.commit_frames, cursor)
     tracked = executor.map(tracking, "track", entering, in_flight=FRAMES_IN_FLIGHT)
     steps = select_keyframes(_timed(tracked, outcome.pose_latency_s), selector)
-    scaled = bring_to_scale(steps, aligner, look=lambda step: executor.call(inference, "predict", step))
+    scaled = bring_to_scale(steps, aligner, look=sensed if sensor else partial(_looked, executor, inference))
     relieve = without_keyframe if recording.is_live else None
     predicted = executor.map(inference, "predict", scaled, in_flight=KEYFRAMES_IN_FLIGHT, relieve=relieve)
     slim = ((step.without_images(), prediction) for step, prediction in predicted)
@@ -148,6 +155,20 @@ def attempt(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outco
     executor.call(mapping, "close")
     report(outcome.progress)
     return outcome
+
+
+def sensed(step: Step) -> tuple[np.ndarray, np.ndarray]:
+    """Sensor depth of a keyframe and where there is some, [h,w] each."""
+    reference = step.views.reference
+    shape = (reference.camera.height, reference.camera.width)
+    depth_m = np.zeros(shape, np.float32) if reference.depth_m is None else reference.depth_m
+    return depth_m, (depth_m > 0).astype(np.float32)
+
+
+def _looked(executor: Any, inference: Any, step: Step) -> tuple[np.ndarray, np.ndarray]:
+    """A network's depth of a keyframe looked at alone, and its confidence."""
+    prediction = executor.call(inference, "predict", replace(step, single_view=True))
+    return prediction.depth_m, prediction.confidence
 
 
 def without_keyframe(step: Step) -> Step:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import configs
 from mapping.fusion.settings import FusionSettings
-from mapping.slam.scale import ScaleSettings
+from mapping.slam.scale_settings import ScaleSettings
 from mapping.slam.settings import TrackerSettings
 from mapping.slam.view_selection import ViewSelectionSettings
 from mapping.store.settings import StoreSettings

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
+
 from mapping.slam.scale import ScaleAligner
 from mapping.slam.tracked import TrackedFrame, TrackStatus
 from mapping.slam.view_selection import ViewSelector
-from pipelines.stages import Arrival, Prediction, Step
+from pipelines.stages import Arrival, Step
 from streammtl.views import Frame, SkippedFrame
 
 
@@ -42,22 +44,21 @@ def select_keyframes(tracked_frames: Iterable[tuple[Arrival, TrackedFrame]], sel
 
 
 def bring_to_scale(
-    steps: Iterable[Step], aligner: ScaleAligner, look: Callable[[Step], Prediction | None]
+    steps: Iterable[Step], aligner: ScaleAligner, look: Callable[[Step], tuple[np.ndarray, np.ndarray]]
 ) -> Iterator[Step]:
     """Steps in map units. Steps of a component whose scale has to be measured first wait until it is, in order.
 
-    `look` predicts one keyframe alone, without neighbours: their baseline has no known length yet.
+    `look` gives metric depth and its confidence, [h,w] each, of one keyframe without help of its neighbours: their
+    baseline has no known length yet.
     Raises: ScaleError when the scale of the first component cannot be found; later components are left out as lost.
     """
     waiting: list[Step] = []
     for step in steps:
         waiting.append(step)
+        aligner.watch(step.tracked, step.views)
         unknown = _unknown_components(step, aligner)
-        if step.views is not None and step.views.component in unknown:
-            step.single_view = True
-            prediction = look(step)
-            step.single_view = False
-            aligner.observe(step.views, prediction.depth_m, prediction.confidence)
+        if step.views is not None and step.views.component in unknown and aligner.needs_depth:
+            aligner.observe(step.views, *look(step))
         while waiting and not _unknown_components(waiting[0], aligner):
             yield _released(waiting.pop(0), aligner)
     for step in waiting:

@@ -6,14 +6,18 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from recordings.pose_files import read_poses
 from recordings.pose_table import PoseTable
 from recordings.recording import Recording, WrappedRecording
 from recordings.trajectory_file import nearest
 from streammtl.errors import ConfigError, RecordingError
-from streammtl.views import Frame
+from streammtl.views import Frame, ScaleStatus
 
 ROUNDING_S = 1e-5  # time stamps are written with few digits
+HANDY_DEPTH = 2.0  # of the first views, in units, where the unit is ours to choose
+MIN_POINTS = 20
 
 
 class PosedRecording(WrappedRecording):
@@ -21,16 +25,25 @@ class PosedRecording(WrappedRecording):
 
     A pose belongs to the frame nearest in time, within half a frame interval; or to the image of its name or number;
     or, where images have no names, as in a video, to the frame whose position that number is.
+    unit: metres in a unit of the file, "unknown", or what the file's format says ("auto"). An unknown unit is changed
+    so that the points of the first image lie 2 deep, where there are points.
     Raises: RecordingError when the file is wrong or nothing in it can belong to this recording.
     """
 
-    def __init__(self, inner: Recording, poses: Path | PoseTable, nominal_fps: float) -> None:
+    def __init__(
+        self, inner: Recording, poses: Path | PoseTable, nominal_fps: float, unit: float | str = "auto"
+    ) -> None:
         if inner.is_live:
             raise ConfigError(f"poses cannot be given for {inner.name}, which is live; record it first.")
         super().__init__(inner)
         table = poses if isinstance(poses, PoseTable) else read_poses(poses)
         self.table = table
         self._T_world_cam = table.T_world_cam
+        known = table.metric if unit == "auto" else unit != "unknown"
+        self._scale_status = ScaleStatus.METRIC if known else ScaleStatus.UP_TO_SCALE
+        factor = (1.0 if isinstance(unit, str) else float(unit)) if known else _handy_factor(table, self._T_world_cam)
+        self._T_world_cam[:, :3, 3] *= factor
+        self._points_xyz = None if table.points_xyz is None else [points * factor for points in table.points_xyz]
         self._tolerance_s = 0.5 / (inner.fps or nominal_fps) + ROUNDING_S
         self._rows = _rows_by_frame(table, inner)
         self.has_poses = True
@@ -72,8 +85,17 @@ class PosedRecording(WrappedRecording):
         at = self.row(frame)
         if at < 0:
             return replace(frame, T_world_cam=None)
-        points = self.table.points_xyz
-        return replace(frame, T_world_cam=self._T_world_cam[at], points_xyz=None if points is None else points[at])
+        points = None if self._points_xyz is None else self._points_xyz[at]
+        return replace(frame, T_world_cam=self._T_world_cam[at], points_xyz=points, pose_scale=self._scale_status)
+
+
+def _handy_factor(table: PoseTable, T_world_cam: np.ndarray) -> float:
+    """What brings the points of the first image that sees enough of them to a median depth of 2."""
+    for T, points in zip(T_world_cam, table.points_xyz or (), strict=False):
+        depth = (points - T[:3, 3]) @ T[:3, 2]
+        if len(depth) >= MIN_POINTS and np.median(depth) > 0:
+            return HANDY_DEPTH / float(np.median(depth))
+    return 1.0
 
 
 def _rows_by_frame(table: PoseTable, recording: Recording) -> dict[int, int]:

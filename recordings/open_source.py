@@ -37,6 +37,7 @@ def open_recording(
     max_frames: int | None = None,
     realtime: bool = False,
     poses: Path | None = None,
+    poses_unit: float | str = "auto",
     settings: RecordingSettings | None = None,
 ) -> Recording:
     """Opens a source of frames, whatever it is; close it, or use it in a `with` statement.
@@ -46,6 +47,7 @@ def open_recording(
     stride: every how many frames one is given. max_frames: how many are given at most.
     realtime: play a recorded source at its own pace, dropping frames that come too late.
     poses: a file of any kind that pose_files.py knows, in place of the poses that the source brings.
+    poses_unit: metres in a unit of that file, "unknown", or "auto": what its format says.
     Raises: RecordingError when it cannot be read, CameraError when the calibration does not fit, ConfigError for values
     that make no sense.
     """
@@ -56,7 +58,7 @@ def open_recording(
     recording = recognise(str(source), selection, settings)
     try:
         if poses is not None:
-            recording = PosedRecording(recording, Path(poses), settings.nominal_fps)
+            recording = PosedRecording(recording, Path(poses), settings.nominal_fps, poses_unit)
         if isinstance(camera, str | Path):
             camera = parse_intrinsics(camera, recording.width, recording.height)
         calibration = camera or recording.camera

@@ -36,6 +36,7 @@ class Frame:
     depth_m: np.ndarray | None = None  # f32 [H,W] metres along the optical axis, 0 = invalid
     T_world_cam: np.ndarray | None = None  # f64 [4,4] pose given with the recording
     points_xyz: np.ndarray | None = None  # f64 [N,3] scene points that this image sees, given with the pose
+    pose_scale: ScaleStatus = ScaleStatus.METRIC  # what lengths of the given pose and points mean
 
 
 @dataclass(frozen=True)

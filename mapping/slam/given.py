@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from mapping.slam.lens import Lens
 from mapping.slam.settings import TrackerSettings
-from mapping.slam.tracked import TrackedFrame, TrackStatus
+from mapping.slam.tracked import SparsePoints, TrackedFrame, TrackStatus
 from mapping.slam.tracker import Tracker
 from streammtl.camera import Camera
 from streammtl.views import Frame, ScaleStatus
+
+MOST_POINTS = 300  # of a frame, for scale and depth range
 
 
 class GivenPoses(Tracker):
@@ -20,21 +23,32 @@ class GivenPoses(Tracker):
         self._last_s = np.nan
 
     def _track(self, frame: Frame) -> TrackedFrame:
-        tracked = TrackedFrame(frame.index, frame.timestamp_s, TrackStatus.LOST, self.scale_status)
+        tracked = TrackedFrame(frame.index, frame.timestamp_s, TrackStatus.LOST, frame.pose_scale)
         tracked.reason = _pose_trouble(frame.T_world_cam)
         if tracked.reason:
             return tracked
         tracked.status = TrackStatus.TRACKED
         tracked.T_world_cam = np.array(frame.T_world_cam, dtype=np.float64)
         tracked.reference = frame.index
+        tracked.points = self._points(frame)
         position = tracked.T_world_cam[:3, 3]
         seconds = frame.timestamp_s - self._last_s
-        if seconds > 0:
+        if seconds > 0 and frame.pose_scale is ScaleStatus.METRIC:
             speed = float(np.linalg.norm(position - self._last_position)) / seconds
             if speed > self.settings.max_speed_m_s:
                 tracked.reason = f"the given pose moves at {speed:.1f} m/s, above {self.settings.max_speed_m_s:.1f} m/s"
         self._last_position, self._last_s = position.copy(), frame.timestamp_s
         return tracked
+
+    def _points(self, frame: Frame) -> SparsePoints | None:
+        """The given points where the image shows them, as a tracker would give its own."""
+        if frame.points_xyz is None or not len(frame.points_xyz):
+            return None
+        uv, z = Lens(self.camera).project(frame.points_xyz, np.asarray(frame.T_world_cam, dtype=np.float64))
+        size = (self.camera.width - 1, self.camera.height - 1)
+        shown = (z > 0) & ((uv >= 0) & (uv <= size)).all(axis=1)
+        chosen = np.flatnonzero(shown)[:: max(1, int(shown.sum()) // MOST_POINTS)]
+        return SparsePoints(uv[chosen], frame.points_xyz[chosen])
 
     def state(self) -> dict[str, np.ndarray]:
         return {"last_position": self._last_position.copy(), "last_s": np.array(self._last_s)}

@@ -1,32 +1,30 @@
 """One scale for depth and poses, or a refusal.
 
-Tracking from images alone knows lengths up to one factor; a network's depth is in metres. Fusing them raw would destroy
-the map and the cost volume, so the factor is estimated first (SPEC §6.3): per keyframe the median ratio of depth to the
-depth of the sparse points, then a robust median over keyframes with its 95 % interval.
+Tracking from images alone knows lengths up to one factor; a sensor's or network's depth is in metres. Fusing them raw
+would destroy the map and the cost volume, so the factor is found first (SPEC §6.3): per keyframe the median ratio of
+depth to the depth of the sparse points, then a robust median over keyframes with its 95 % interval; or from a length
+that the user knows.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import t as student_t
 
+from mapping.slam.scale_floor import FloorFinder
+from mapping.slam.scale_settings import ScaleSettings
+from mapping.slam.tracked import TrackedFrame
 from mapping.slam.view_selection import ViewTuple
 from streammtl.errors import ScaleError
 from streammtl.views import ScaleStatus
 
+logger = logging.getLogger(__name__)
 
-class ScaleSettings(BaseModel):
-    """When the ratio of depth to tracked points is good enough."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_points: int = Field(50, ge=3, description="sparse points a keyframe needs before its ratio counts")
-    min_keyframes: int = Field(8, ge=2, description="keyframes whose ratios settle the scale")
-    max_keyframes: int = Field(30, ge=1, description="keyframes after which an unsettled scale is refused")
-    max_interval: float = Field(0.2, gt=0, description="width of the 95 % interval, relative to the scale, to settle")
+MAX_SPREAD = 0.15  # of the log ratios of keyframes; beyond, they are said to disagree
 
 
 @dataclass(frozen=True)
@@ -67,16 +65,25 @@ class ScaleAligner:
         self.settings = settings
         self.estimates: dict[int, ScaleEstimate] = {}
         self._depth_scale = depth_scale
-        self._source = depth_source
+        self._floor = FloorFinder()
+        self._source = settings.stated_length or depth_source
         self._ratios: dict[int, list[float]] = {}  # component -> log ratios
         self._seen: dict[int, int] = {}
+        self._ends: dict[int, tuple[int, np.ndarray]] = {}  # frame of a known distance -> component, position
+
+    @property
+    def needs_depth(self) -> bool:
+        """Whether a scale is measured against the depth of keyframes."""
+        return not self.settings.stated_length
 
     def knows(self, component: int, poses: ScaleStatus) -> bool:
         """Whether a component's scale is known; where nothing has to be measured, it is from now on."""
         if component not in self.estimates:
             if poses is ScaleStatus.METRIC:
                 self.estimates[component] = ScaleEstimate(ScaleStatus.METRIC, "poses are metric")
-            elif self._depth_scale is ScaleStatus.UP_TO_SCALE:
+            elif self.settings.factor is not None:
+                self.estimates[component] = self._stated(self.settings.factor)
+            elif not self.settings.stated_length and self._depth_scale is ScaleStatus.UP_TO_SCALE:
                 method = "none: depth is triangulated from poses of unknown scale"
                 self.estimates[component] = ScaleEstimate(ScaleStatus.UP_TO_SCALE, method)
         return component in self.estimates
@@ -86,10 +93,23 @@ class ScaleAligner:
 
         Raises: ScaleError when the scale does not settle within `max_keyframes`.
         """
-        component = views.component
+        self._take(views.component, depth_ratio(depth_m, confidence, views, self.settings.min_points))
+
+    def watch(self, tracked: Sequence[TrackedFrame], views: ViewTuple | None) -> None:
+        """Looks for the known length among the latest poses and, of a component without scale, keyframe points.
+
+        Raises: ScaleError when the floor is not found within `max_keyframes`.
+        """
+        if self.settings.distance_frames is not None:
+            self._measure_distance(tracked)
+        height_m = self.settings.camera_height_m
+        if height_m is not None and views is not None and views.component not in self.estimates:
+            height = self._floor.height(views)
+            self._take(views.component, None if height is None else height_m / height)
+
+    def _take(self, component: int, ratio: float | None) -> None:
         ratios = self._ratios.setdefault(component, [])
         self._seen[component] = self._seen.get(component, 0) + 1
-        ratio = depth_ratio(depth_m, confidence, views, self.settings.min_points)
         if ratio is not None:
             ratios.append(np.log(ratio))
         if len(ratios) >= self.settings.min_keyframes:
@@ -102,13 +122,39 @@ class ScaleAligner:
         if self._seen[component] >= self.settings.max_keyframes:
             self.refuse(component)
 
+    def _measure_distance(self, tracked: Sequence[TrackedFrame]) -> None:
+        """The distance of the two frames, with what bundle adjustment has made of them until the second is there."""
+        ends = self.settings.distance_frames
+        for frame in tracked:
+            moved = {**frame.revised, frame.index: frame.T_world_cam}
+            self._ends.update(
+                {i: (frame.component, T[:3, 3].copy()) for i, T in moved.items() if i in ends and T is not None}
+            )
+        if len(self._ends) < 2:
+            return
+        (component, start), (other, end) = self._ends[ends[0]], self._ends[ends[1]]
+        apart = float(np.linalg.norm(end - start))
+        if component == other and component not in self.estimates and apart > 0:
+            self.estimates[component] = self._stated(self.settings.distance_m / apart)
+
+    def _stated(self, factor: float) -> ScaleEstimate:
+        error = self.settings.stated_error
+        return ScaleEstimate(ScaleStatus.METRIC, self._source, factor, (factor * (1 - error), factor * (1 + error)))
+
     def refuse(self, component: int) -> None:
         """Raises: ScaleError; the scale of a component could not be found."""
+        if self.settings.distance_frames is not None:
+            a, b = self.settings.distance_frames
+            raise ScaleError(
+                f"the scale is unknown: frames {a} and {b} of the stated distance did not both get poses in component "
+                f"{component}. Name two frames that `streammtl export --to poses.tum` lists, or leave the distance out."
+            )
         raise ScaleError(
             f"the scale is unknown: {len(self._ratios.get(component, []))} of {self._seen.get(component, 0)} keyframes "
             f"gave a ratio of {self._source} to tracked points; {self.settings.min_keyframes} that agree within "
-            f"{self.settings.max_interval:.0%} are needed. Give metric poses (--poses), a recording with depth, or "
-            "allow a wider interval (--set scale.max_interval=0.5)."
+            f"{self.settings.max_interval:.0%} are needed. Give metric poses (--poses), a recording with depth, a "
+            "known length (--set scale.factor, scale.camera_height_m, scale.distance_m), or allow a wider interval "
+            "(--set scale.max_interval=0.5)."
         )
 
     def _robust_median(self, ratios: list[float]) -> ScaleEstimate:
@@ -116,7 +162,11 @@ class ScaleAligner:
         spread = 1.4826 * float(np.median(np.abs(np.array(ratios) - centre)))
         n = len(ratios)
         spread *= n / (n - 0.8)  # the MAD of few values is too small
+        if spread > MAX_SPREAD:
+            logger.warning("keyframes disagree on the scale by %.0f %% (%s)", 100 * spread, self._source)
         half = student_t.ppf(0.975, n - 1) * 1.2533 * spread / np.sqrt(n)  # 1.2533: a median varies more than a mean
+        if self.settings.camera_height_m is not None:
+            half = np.hypot(half, self.settings.stated_error)
         interval = (float(np.exp(centre - half)), float(np.exp(centre + half)))
         return ScaleEstimate(ScaleStatus.METRIC, self._source, float(np.exp(centre)), interval)
 

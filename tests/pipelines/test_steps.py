@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from mapping.slam.scale import ScaleAligner, ScaleSettings
+from mapping.slam.scale import ScaleAligner
+from mapping.slam.scale_settings import ScaleSettings
 from mapping.slam.tracked import TrackedFrame, TrackStatus
 from mapping.slam.view_selection import View, ViewSelectionSettings, ViewSelector, ViewTuple
-from pipelines.stages import Arrival, Prediction, Step, view_batch
+from pipelines.stages import Arrival, Step, view_batch
 from pipelines.steps import arrivals, bring_to_scale, select_keyframes
 from streammtl.camera import Camera
 from streammtl.errors import ScaleError
@@ -78,8 +79,7 @@ def keyframe_steps(count, component=0, first=0):
 
 def looking(depth):
     def look(step):
-        assert step.single_view
-        return Prediction(np.full((48, 64), depth, np.float32), np.ones((48, 64), np.float32), CAMERA, True)
+        return np.full((48, 64), depth, np.float32), np.ones((48, 64), np.float32)
 
     return look
 
@@ -99,6 +99,22 @@ def test_steps_wait_until_the_scale_is_known_and_then_come_in_order_and_in_metre
     resumed = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")
     resumed.restore(released[3].checkpoint["scale"])
     assert resumed.estimates[0].factor == pytest.approx(1.5)
+
+
+def test_a_stated_distance_between_two_frames_is_the_scale_from_the_first_frame_on():
+    settings = ScaleSettings(distance_m=3.0, distance_frames=(1, 6))
+    released = list(bring_to_scale(keyframe_steps(9), ScaleAligner(settings, ScaleStatus.UP_TO_SCALE, "depth"), None))
+    positions = [s.views.reference.T_world_cam[0, 3] for s in released]
+    assert positions == pytest.approx([0.6 * i for i in range(9)])
+    assert all(s.tracked[0].scale_status is ScaleStatus.METRIC for s in released)
+    assert released[0].scale.interval == pytest.approx((3.0 * 0.98, 3.0 * 1.02))
+    assert "3 m between frames 1 and 6" in released[0].scale.method
+
+
+def test_a_stated_distance_to_a_frame_that_never_comes_is_refused():
+    settings = ScaleSettings(distance_m=3.0, distance_frames=(1, 60))
+    with pytest.raises(ScaleError, match="frames 1 and 60"):
+        list(bring_to_scale(keyframe_steps(9), ScaleAligner(settings, ScaleStatus.METRIC, "depth"), None))
 
 
 def test_a_recording_too_short_to_know_its_scale_is_refused():

@@ -12,6 +12,7 @@ from recordings.pose_files import load_poses, read_poses
 from recordings.pose_flaws import suspicions, unusable
 from recordings.pose_table import Convention
 from streammtl.errors import RecordingError
+from streammtl.views import ScaleStatus
 
 COUNT = 12
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -112,6 +113,24 @@ def test_colmap_brings_calibration_and_the_points_that_an_image_sees(path, tmp_p
         assert (recording.camera.fx, recording.camera.cx) == (100, 63.5)
         frame = next(iter(recording.frames()))
     np.testing.assert_array_equal(frame.points_xyz, [[1, 2, 3]])
+
+
+def test_an_unknown_unit_is_brought_to_a_handy_one_and_a_known_one_to_metres(path, tmp_path, images):
+    (tmp_path / "model").mkdir()
+    poses = write("colmap", path, tmp_path / "model")
+    deep = path[0] @ [0.0, 0.0, 10.0, 1.0]
+    (poses / "points3D.txt").write_text("".join(f"{i} {deep[0]} {deep[1]} {deep[2]} 0 0 0 0.5\n" for i in range(30)))
+    seen = " ".join(f"1 1 {i}" for i in range(30))
+    (poses / "images.txt").write_text((poses / "images.txt").read_text().replace("3 4 7 5 6 -1", seen))
+    with open_recording(images, poses=poses) as recording:
+        frame = next(iter(recording.frames()))
+    assert frame.pose_scale is ScaleStatus.UP_TO_SCALE
+    np.testing.assert_allclose(frame.T_world_cam[:3, 3], 0.2 * path[0, :3, 3])
+    np.testing.assert_allclose(frame.points_xyz[0], 0.2 * deep[:3])
+    with open_recording(images, poses=poses, poses_unit=3.0) as recording:
+        frame = next(iter(recording.frames()))
+    assert frame.pose_scale is ScaleStatus.METRIC
+    np.testing.assert_allclose(frame.T_world_cam[:3, 3], 3 * path[0, :3, 3])
 
 
 def test_euroc_poses_are_brought_from_the_body_to_the_camera(path, tmp_path):

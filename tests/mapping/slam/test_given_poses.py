@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,15 @@ def test_given_poses_are_passed_on_as_metric(tracker):
     assert tracked.status is TrackStatus.TRACKED and tracked.scale_status is ScaleStatus.METRIC
     assert np.array_equal(tracked.T_world_cam, at(1.0))
     assert (tracked.index, tracked.reference, tracked.points, tracked.reason) == (4, 4, None, "")
+
+
+def test_poses_of_unknown_unit_stay_so_and_bring_the_points_that_the_image_shows(tracker):
+    points = np.array([[0.0, 0.0, 3.0], [0.0, 0.0, -3.0], [50.0, 0.0, 3.0]])
+    given = replace(frame(0, at(0.0)), points_xyz=points, pose_scale=ScaleStatus.UP_TO_SCALE)
+    tracked = tracker.track(given)
+    assert tracked.scale_status is ScaleStatus.UP_TO_SCALE
+    np.testing.assert_allclose(tracked.points.uv, [[15.5, 11.5]])
+    np.testing.assert_array_equal(tracked.points.xyz, points[:1])
 
 
 @pytest.mark.parametrize("pose", [None, np.full((4, 4), np.nan), np.eye(3), np.diag([1.0, 1, -1, 1]), 2 * np.eye(4)])

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from mapping.slam.scale import ScaleAligner, ScaleSettings, depth_ratio
+from mapping.slam.scale import ScaleAligner, depth_ratio
+from mapping.slam.scale_drift import ScaleDrift
+from mapping.slam.scale_floor import floor_distance
+from mapping.slam.scale_settings import ScaleSettings
 from mapping.slam.view_selection import View, ViewTuple
 from streammtl.camera import Camera
 from streammtl.errors import ScaleError
@@ -75,6 +79,81 @@ def test_metric_poses_and_triangulated_depth_need_no_measuring():
     assert triangulated.knows(0, ScaleStatus.UP_TO_SCALE)
     assert triangulated.estimates[0].status is ScaleStatus.UP_TO_SCALE
     assert not ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth").knows(0, ScaleStatus.UP_TO_SCALE)
+
+
+def test_a_stated_factor_is_taken_at_once_whatever_the_depth_is():
+    for depth_scale in ScaleStatus:
+        aligner = ScaleAligner(ScaleSettings(factor=1.25), depth_scale, "depth")
+        assert aligner.knows(0, ScaleStatus.UP_TO_SCALE)
+        assert aligner.estimates[0].factor == 1.25 and aligner.estimates[0].interval == pytest.approx((1.225, 1.275))
+        other = ScaleAligner(ScaleSettings(factor=1.25), depth_scale, "depth")
+        other.restore(aligner.state())
+        assert other.estimates == aligner.estimates
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"factor": 2.0, "camera_height_m": 1.5},
+        {"distance_m": 2.0},
+        {"distance_frames": (3, 9)},
+        {"distance_m": 2.0, "distance_frames": (3, 3)},
+    ],
+)
+def test_contradictory_or_half_statements_are_refused(stated):
+    with pytest.raises(ValidationError):
+        ScaleSettings(**stated)
+
+
+def room_points(rng, height, tilt=0.0, points=300):
+    """Floor, a table and a wall before a camera `height` above the floor that looks down by `tilt` radians."""
+    n = points // 3
+    floor = np.stack([rng.uniform(-2, 2, n), np.full(n, height), rng.uniform(1, 5, n)], axis=1)
+    table = np.stack([rng.uniform(-1, 1, n), np.full(n, 0.5 * height), rng.uniform(2, 3, n)], axis=1)
+    wall = np.stack([rng.uniform(-2, 2, n), rng.uniform(-1, height, n), np.full(n, 5.0)], axis=1)
+    turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    return (np.concatenate([floor, table, wall]) + rng.normal(0, 0.005 * height, (3 * n, 3))) @ turn.T
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.4, -0.3])
+def test_the_floor_is_found_below_table_and_wall(tilt):
+    rng = np.random.default_rng(8)
+    assert floor_distance(room_points(rng, 0.8, tilt)) == pytest.approx(0.8, rel=0.02)
+
+
+def test_a_wall_alone_is_no_floor():
+    rng = np.random.default_rng(9)
+    wall = np.stack([rng.uniform(-2, 2, 200), rng.uniform(-1, 1, 200), np.full(200, 3.0)], axis=1)
+    assert floor_distance(wall) is None and floor_distance(wall[:10]) is None
+
+
+def test_a_stated_camera_height_scales_the_poses():
+    rng = np.random.default_rng(10)
+    aligner = ScaleAligner(ScaleSettings(camera_height_m=1.6), ScaleStatus.UP_TO_SCALE, "depth")
+    for _ in range(9):
+        assert not aligner.knows(0, ScaleStatus.UP_TO_SCALE) or 0 in aligner.estimates
+        seen = views(rng, points=300)
+        points = room_points(rng, 0.8)
+        seen.points_uv = (points[:, :2] / points[:, 2:] * 60 + [31.5, 23.5]).astype(np.float32)
+        seen.points_depth = points[:, 2]
+        aligner.watch([], seen)
+    estimate = aligner.estimates[0]
+    assert estimate.factor == pytest.approx(2.0, rel=0.02)
+    assert estimate.interval[0] < 2.0 < estimate.interval[1] and "1.6 m above the floor" in estimate.method
+
+
+def test_the_ratio_along_the_path_is_filtered_and_drift_is_told_once(caplog):
+    rng = np.random.default_rng(11)
+    steady, drifting = ScaleDrift(), ScaleDrift()
+    for i in range(60):
+        noise = np.exp(rng.normal(0, 0.05)) * (3.0 if i % 10 == 5 else 1.0)  # an outlier now and then
+        steady.take(noise, "depth", i)
+        drifting.take(noise * np.exp(0.005 * i), "depth", i)
+        steady = ScaleDrift.restored(steady.state())
+    low, high = steady.along_path
+    assert 0.93 < low <= high < 1.07
+    assert drifting.along_path[1] == pytest.approx(np.exp(0.3), rel=0.07)
+    assert len(caplog.records) == 1 and "times what the poses say" in caplog.text
 
 
 def test_scaling_views_multiplies_lengths_and_nothing_else():
