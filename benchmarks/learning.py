@@ -29,7 +29,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -64,12 +64,26 @@ COMPARED = (("k=2", "duplicated"), ("duplicated", "none"), ("k=2", "none"), ("k=
 
 
 @dataclass(frozen=True)
+class Table:
+    """What a table shows: figures and whether higher is better (1) or lower (-1), and which variants are compared."""
+
+    better: dict[str, int]
+    titles: tuple[str, ...]
+    digits: tuple[int, ...]
+    compared: tuple[tuple[str, str], ...]
+
+
+TABLE = Table(BETTER, TITLES, DIGITS, COMPARED)
+
+
+@dataclass(frozen=True)
 class Variant:
-    """A network, and how many sources it is trained and judged with."""
+    """A network, how many sources it is trained and judged with, and terms of its loss."""
 
     name: str
     sources: int
     model: dict[str, Any] = field(default_factory=dict)
+    objective: dict[str, Any] = field(default_factory=dict)
 
 
 def variant_of(name: str) -> Variant:
@@ -124,11 +138,14 @@ def settings_of(variant: Variant, seed: int, values: dict[str, Any], overrides: 
     changed = training_settings(values, overrides).model_dump(mode="json")
     changed["seed"] = changed["model"]["seed"] = seed
     changed["model"] |= variant.model
+    changed["objective"] |= variant.objective
     changed["data"]["sampling"]["views"]["source_shares"] = [0.0] * variant.sources + [1.0]
     return training_settings(changed)
 
 
-def train_and_judge(variant: Variant, settings: TrainingSettings, validation: Path, folder: Path) -> dict[str, Any]:
+def train_and_judge(
+    variant: Variant, settings: TrainingSettings, validation: Path, folder: Path, table: Table = TABLE
+) -> dict[str, Any]:
     """Figures of a trained variant, from folder/result.json where they are there already.
 
     Raises: ConfigError where the folder holds a run of other settings; errors of training.
@@ -146,7 +163,7 @@ def train_and_judge(variant: Variant, settings: TrainingSettings, validation: Pa
     result = {
         "variant": variant.name,
         "seed": settings.seed,
-        "figures": {name: figures[name] for name in BETTER},
+        "figures": {name: figures[name] for name in table.better},
         "parameters": sum(p.numel() for p in trainer.learner.network.parameters()),
         "training_cpu_s": trained_cpu,
         "cpu_s": time.process_time() - cpu,
@@ -202,29 +219,29 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
-def summary(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def summary(results: Sequence[dict[str, Any]], table: Table = TABLE) -> list[dict[str, Any]]:
     """One row per variant, in the order they come: mean and spread over seeds of every figure."""
     rows = []
     for name in dict.fromkeys(result["variant"] for result in results):
         runs = [result for result in results if result["variant"] == name]
-        figures = {figure: mean_and_spread([run["figures"][figure] for run in runs]) for figure in BETTER}
+        figures = {figure: mean_and_spread([run["figures"][figure] for run in runs]) for figure in table.better}
         cpu_s = statistics.fmean(run["training_cpu_s"] for run in runs)
         row = {"variant": name, "seeds": len(runs), "figures": figures, "training_cpu_s": cpu_s}
         rows.append(row | {"parameters": runs[0]["parameters"]})
     return rows
 
 
-def comparisons(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def comparisons(results: Sequence[dict[str, Any]], table: Table = TABLE) -> list[dict[str, Any]]:
     """How much better the first variant of a pair is than the second: differences of runs with the same seed."""
     by_run = {(result["variant"], result["seed"]): result["figures"] for result in results}
     rows = []
-    for first, second in COMPARED:
+    for first, second in table.compared:
         seeds = [seed for name, seed in by_run if name == first and (second, seed) in by_run]
         if not seeds:
             continue
         gains = {
             figure: [sign * (by_run[first, seed][figure] - by_run[second, seed][figure]) for seed in seeds]
-            for figure, sign in BETTER.items()
+            for figure, sign in table.better.items()
         }
         figures = {figure: mean_and_spread(gain) for figure, gain in gains.items()}
         wins = {figure: sum(value > 0 for value in gain) for figure, gain in gains.items()}
@@ -232,19 +249,20 @@ def comparisons(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def markdown(rows: Sequence[dict[str, Any]], compared: Sequence[dict[str, Any]]) -> str:
+def markdown(rows: Sequence[dict[str, Any]], compared: Sequence[dict[str, Any]], table: Table = TABLE) -> str:
     """Both tables."""
-    lines = [f"| variant | seeds | {' | '.join(TITLES)} | M parameters | CPU s |", "|---" * (len(TITLES) + 4) + "|"]
+    titles, columns = " | ".join(table.titles), list(zip(table.better, table.digits, strict=True))
+    lines = [f"| variant | seeds | {titles} | M parameters | CPU s |", "|---" * (len(columns) + 4) + "|"]
     for row in rows:
-        cells = [_cell(row["figures"][figure], digits) for figure, digits in zip(BETTER, DIGITS, strict=True)]
+        cells = [_cell(row["figures"][figure], digits) for figure, digits in columns]
         sizes = f"{row['parameters'] / 1e6:.2f} | {row['training_cpu_s']:.0f}"
         lines.append(f"| {row['variant']} | {row['seeds']} | {' | '.join(cells)} | {sizes} |")
     if compared:
-        lines += ["", f"| better by, seed by seed | {' | '.join(TITLES)} |", "|---" * (len(TITLES) + 1) + "|"]
+        lines += ["", f"| better by, seed by seed | {titles} |", "|---" * (len(columns) + 1) + "|"]
     for row in compared:
         cells = [
             f"{_cell(row['gain'][figure], digits, '+')} ({row['wins'][figure]} of {row['seeds']})"
-            for figure, digits in zip(BETTER, DIGITS, strict=True)
+            for figure, digits in columns
         ]
         lines.append(f"| {row['better']} than {row['worse']} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -265,21 +283,39 @@ def described(options: argparse.Namespace) -> str:
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Results of all runs, variant by variant. Raises: ConfigError; errors of rendering and training."""
     variants = [variant_of(name) for name in options.variants]
+    pool = pool_of(options)
+    return run_all(variants, base_values(options, pool), pool, options, TABLE)
+
+
+def pool_of(options: argparse.Namespace) -> Path:
+    """The folder that holds train/ and validation/, rendered where none was given."""
     if options.pool is None:
         render_missing(options.out / "pool", options.size, {**CLIPS, "train": options.clips}, options.workers)
-    pool = options.pool or options.out / "pool"
-    values = base_values(options, pool)
+    return options.pool or options.out / "pool"
+
+
+def run_all(
+    variants: Sequence[Variant], values: dict[str, Any], pool: Path, options: argparse.Namespace, table: Table
+) -> list[dict[str, Any]]:
+    """Results of every variant with every seed, `workers` runs at a time, variant by variant."""
     runs = [
-        (v, settings_of(v, seed, values, options.overrides), pool / "validation", options.out / f"{v.name}-{seed}")
+        (
+            variant,
+            settings_of(variant, seed, values, options.overrides),
+            pool / "validation",
+            options.out / f"{variant.name}-{seed}",
+            table,
+        )
         for seed in range(options.seeds)
-        for v in variants
+        for variant in variants
     ]
     if options.workers == 1:
         found = [train_and_judge(*run) for run in runs]
     else:
         with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as processes:
             found = list(processes.map(train_and_judge, *zip(*runs, strict=True)))
-    return sorted(found, key=lambda result: options.variants.index(result["variant"]))
+    order = [variant.name for variant in variants]
+    return sorted(found, key=lambda result: order.index(result["variant"]))
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -287,9 +323,9 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variants", nargs="+", default=["k=2", "duplicated", "none", "literal"])
+def add_options(parser: argparse.ArgumentParser, variants: list[str], out: Path) -> None:
+    """What every table is asked."""
+    parser.add_argument("--variants", nargs="+", default=variants)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--size", type=parse_size, default=(144, 192), metavar="HxW")
@@ -298,20 +334,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pool", type=Path, help="folder with clips in train/ and validation/")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="runs at a time")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="a.b=c", help="of the training")
-    parser.add_argument("--out", type=Path, default=Path("runs/learning"))
+    parser.add_argument("--out", type=Path, default=out)
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser, ["k=2", "duplicated", "none", "literal"], Path("runs/learning"))
+    return answer("learning", measure, parser.parse_args(arguments), TABLE)
+
+
+def answer(name: str, ask: Callable[[argparse.Namespace], list], options: argparse.Namespace, table: Table) -> int:
+    """Runs a table and prints it; 1 where it could not be made."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
-        results = measure(options)
+        results = ask(options)
     except StreamMtlError as error:
-        print(f"learning: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 1
-    rows, compared = summary(results), comparisons(results)
+    rows, compared = summary(results, table), comparisons(results, table)
     if options.json:
         print(json.dumps({"rows": rows, "comparisons": compared, "runs": results}, indent=1))
     else:
-        print(markdown(rows, compared))
+        print(markdown(rows, compared, table))
         minutes = sum(result["cpu_s"] for result in results) / 60
         print(f"\n{len(results)} runs took {minutes:.0f} CPU minutes, without rendering; {described(options)}")
     return 0
