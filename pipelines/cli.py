@@ -139,6 +139,32 @@ def info(path: MapPath, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example:  streammtl verify walk.zarr\n\n  streammtl verify walk.zarr --json")
+def verify(path: MapPath, as_json: Json = False) -> None:
+    """Read every byte of a map and say what is damaged and what is good; exit 1 when anything is damaged."""
+    from pipelines.verify_command import verify as look
+
+    data, text, sound = look(path)
+    _print(data, text, as_json)
+    if not sound:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example:  streammtl repair walk.zarr\n\n  streammtl repair walk.zarr --out saved.zarr")
+def repair(
+    path: MapPath,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="NEW.zarr", help="The new map; MAP.repaired.zarr when left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Save all that is good of a damaged map into a new one; the damaged map is left as it is."""
+    from pipelines.verify_command import repair as save
+
+    data, text = save(path, out)
+    _print(data, text, as_json)
+
+
 @app.command(epilog="Example:  streammtl export walk.zarr --to walk.ply\n\n  streammtl export walk.zarr --to walk.tum")
 def export(
     path: MapPath,

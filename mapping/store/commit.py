@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,7 @@ from mapping.store.header import LabelSpaceRecord, MapHeader, SubmapEntry
 from mapping.store.labels import GROUP as LABELS_GROUP
 from mapping.store.labels import check_label_space, write_labels
 from mapping.store.litter import named_groups, remove_group
-from mapping.store.place import Place
-from mapping.store.root import ROOT
+from mapping.store.place import ROOT, Place
 from mapping.store.settings import StoreSettings
 from mapping.store.state import StageStates, check_state, write_state
 from mapping.store.submaps import check_submap, write_submap
@@ -46,7 +45,7 @@ class Commit:
             "label_space": committed.label_space,
         }
 
-    def write_submaps(self, submaps: Sequence[Submap]) -> None:
+    def write_submaps(self, submaps: Iterable[Submap]) -> None:
         """Writes each submap as a new group. Raises StoreError for a closed one and for arrays that do not fit."""
         for submap in submaps:
             check_submap(submap)
@@ -87,10 +86,10 @@ class Commit:
 
     def append_columns(self, columns: keyframe_arrays.Columns) -> None:
         """Appends keyframes as another map keeps them, to the bit."""
-        start, count = self._committed.keyframes, len(columns["frame"])
-        self._new_keyframes = count
+        start = self._committed.keyframes + self._new_keyframes
+        self._new_keyframes += len(columns["frame"])
         keyframe_arrays.append_columns(self._root, start, columns)
-        self.pointers["keyframes"] = start + count
+        self.pointers["keyframes"] = start + len(columns["frame"])
 
     def write_state(self, state: StageStates) -> None:
         """Replaces the stage states as a whole."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ import zarr
 from mapping.records import KeyframeRecord
 from mapping.store.arrays import create_array, open_to_append
 from mapping.store.contract import GROWING, check_group
-from mapping.store.damage import damaged
+from mapping.store.damage import DAMAGE, damaged, first_line
 from mapping.store.place import Place
 from mapping.store.settings import StoreSettings
 from streammtl.camera import Camera
@@ -19,8 +19,10 @@ from streammtl.errors import StoreError
 
 GROUP = "keyframes"
 _JPEG_STEP = 1 << 16
+_READ_AT_ONCE = 64
 Columns = Mapping[str, np.ndarray]  # the arrays of several keyframes as the map keeps them, by name
-_ARRAYS = {
+WHEN_AND_WHERE = ("frame", "timestamp_s", "submap", "T_submap_cam")
+KEYFRAME_ARRAYS = {
     "frame": np.int64,
     "timestamp_s": np.float64,
     "submap": np.int32,
@@ -113,7 +115,7 @@ def columns_of(records: list[KeyframeRecord], settings: StoreSettings) -> Column
         "jpeg": padded,
         "jpeg_bytes": [len(jpeg) for jpeg in jpegs],
     }
-    return {name: np.asarray(column, dtype=_ARRAYS[name]) for name, column in columns.items()}
+    return {name: np.asarray(column, dtype=KEYFRAME_ARRAYS[name]) for name, column in columns.items()}
 
 
 def _encode(record: KeyframeRecord, quality: int) -> np.ndarray:
@@ -129,7 +131,7 @@ def _encode(record: KeyframeRecord, quality: int) -> np.ndarray:
 
 def names_to_press(start: int, stop: int) -> Iterator[str]:
     """Files and folders that hold entries start … stop-1, and the descriptions that count them."""
-    for name in _ARRAYS:
+    for name in KEYFRAME_ARRAYS:
         folder = f"{GROUP}/{name}"
         yield from (f"{folder}/c/{i}" for i in range(start, stop))
         yield f"{folder}/zarr.json"
@@ -138,12 +140,12 @@ def names_to_press(start: int, stop: int) -> Iterator[str]:
 
 def folders_to_press() -> list[str]:
     """Folders whose lists of files grow with every keyframe."""
-    return [GROUP, *(f"{GROUP}/{name}{inner}" for name in _ARRAYS for inner in ("", "/c"))]
+    return [GROUP, *(f"{GROUP}/{name}{inner}" for name in KEYFRAME_ARRAYS for inner in ("", "/c"))]
 
 
 def remove_entries(place: Place, start: int, stop: int) -> None:
     """Deletes the files of entries start … stop-1, to give their room back at once."""
-    place.remove(f"{GROUP}/{name}/c/{i}" for name in _ARRAYS for i in range(start, stop))
+    place.remove(f"{GROUP}/{name}/c/{i}" for name in KEYFRAME_ARRAYS for i in range(start, stop))
 
 
 def drop_uncommitted(place: Place, root: zarr.Group, count: int) -> None:
@@ -152,7 +154,7 @@ def drop_uncommitted(place: Place, root: zarr.Group, count: int) -> None:
         place.remove([GROUP])
         return
     check_keyframes(place, root, count)
-    for name in _ARRAYS:
+    for name in KEYFRAME_ARRAYS:
         array = root[GROUP][name]
         if array.shape[0] > count:
             array.resize((count, *array.shape[1:]))
@@ -166,20 +168,44 @@ def check_keyframes(place: Place, root: zarr.Group, count: int) -> None:
     check_group(place, group, "keyframes", {GROWING: count})
 
 
+def arrays(root: zarr.Group) -> list[zarr.Array]:
+    """The arrays that together hold the keyframes."""
+    return [root[GROUP][name] for name in KEYFRAME_ARRAYS]
+
+
+def damaged_entries(place: Place, array: zarr.Array, entries: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Entries of one of the arrays that cannot be read, and why. Rising entries are read many at a time while good."""
+    entries = list(entries)
+    for some in (entries[i : i + _READ_AT_ONCE] for i in range(0, len(entries), _READ_AT_ONCE)):
+        if _why_damaged(place, array, some[0], some[-1] + 1) is not None:
+            every = ((i, _why_damaged(place, array, i, i + 1)) for i in some)
+            yield from ((i, f"{array.path}/c/{i} is damaged: {why}") for i, why in every if why is not None)
+
+
+def _why_damaged(place: Place, array: zarr.Array, start: int, stop: int) -> str | None:
+    try:
+        np.asarray(array[start:stop])
+    except (*DAMAGE, *place.errors) as error:
+        return first_line(error)
+    return None
+
+
 def missing_files(place: Place, root: zarr.Group, start: int, stop: int) -> Iterator[tuple[int, str]]:
     """Entries of start … stop-1 and their files, relative to the map, that are gone."""
-    for name in _ARRAYS:
+    for name in KEYFRAME_ARRAYS:
         array = root[GROUP][name]
         tail = "/0" * (array.ndim - 1)
         entry_of = {f"{array.path}/c/{i}{tail}": i for i in range(start, stop)}
         yield from ((entry_of[file], file) for file in place.missing(entry_of, f"{array.path}/c"))
 
 
-def read_columns(place: Place, root: zarr.Group, start: int, stop: int) -> Columns:
+def read_columns(
+    place: Place, root: zarr.Group, start: int, stop: int, names: Iterable[str] = tuple(KEYFRAME_ARRAYS)
+) -> Columns:
     """Entries start … stop-1 as the map keeps them. Raises StoreError when files are gone."""
     for _, file in missing_files(place, root, start, stop):
         raise damaged(place, f"{file} is gone")
-    return {name: np.asarray(root[GROUP][name][start:stop]) for name in _ARRAYS}
+    return {name: np.asarray(root[GROUP][name][start:stop]) for name in names}
 
 
 def read_column(root: zarr.Group, name: str, count: int) -> np.ndarray:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from mapping.store import keyframes, labels
 from mapping.store.header import MapHeader
-from mapping.store.place import Place
-from mapping.store.root import ROOT, SPARE_GROUP
+from mapping.store.place import ROOT, SPARE_GROUP, Place
 
 logger = logging.getLogger(__name__)
 _NUMBERED = ("submaps", "state", "trajectory", "surface")

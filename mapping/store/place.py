@@ -8,14 +8,19 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 from typing import Protocol
 
-from zarr.abc.store import Store
-from zarr.storage import LocalStore
+from zarr.abc.store import ByteRequest, Store
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore, WrapperStore
 
 from mapping.store.lock import WriterLock
 
+ROOT = "zarr.json"
+SPARE_GROUP = "spare"  # the same root again, as a group that plain Zarr reads too, for the day the first is damaged
+SPARE = f"{SPARE_GROUP}/{ROOT}"
 _SYNC_THREADS = 16
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<rest>[^/].*)")
 
@@ -30,12 +35,23 @@ class Place(ABC):
     Methods raise OSError or one of `errors`; FileNotFoundError for what is not there.
     """
 
+    root = ROOT  # the file that names everything; its spare once `at_spare_root`
     path: Path  # for people and for `open_map`; a URL with its two slashes folded into one where it is remote
     errors: tuple[type[Exception], ...] = ()  # beside OSError
 
-    @abstractmethod
+    def at_spare_root(self) -> Place:
+        """The same place, read as the spare root has it."""
+        spare = copy(self)
+        spare.root = SPARE
+        return spare
+
     def zarr_store(self, read_only: bool = True) -> Store:
         """The same place for Zarr."""
+        store = self._store(read_only)
+        return store if self.root == ROOT else _SpareRoot(store)
+
+    @abstractmethod
+    def _store(self, read_only: bool) -> Store: ...
 
     @abstractmethod
     def what_is_wrong(self) -> str | None:
@@ -94,6 +110,13 @@ def place_of(path: Place | Path | str) -> Place:
     return ObjectPlace(f"{url['scheme']}://{url['rest']}")
 
 
+class _SpareRoot(WrapperStore[Store]):
+    """A store whose root group is described by the spare root."""
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        return await self._store.get(SPARE if key == ROOT else key, prototype, byte_range)
+
+
 class Folder(Place):
     """A map in a folder of this machine."""
 
@@ -103,7 +126,7 @@ class Folder(Place):
     def __str__(self) -> str:
         return str(self.path)
 
-    def zarr_store(self, read_only: bool = True) -> Store:
+    def _store(self, read_only: bool) -> Store:
         return LocalStore(self.path, read_only=read_only)
 
     def what_is_wrong(self) -> str | None:

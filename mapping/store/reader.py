@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
 
-from mapping.records import Blocks, KeyframeRecord, Submap
+from mapping.records import Blocks, FrameRecord, KeyframeRecord, Submap
 from mapping.store.block_rows import read_block_index, read_block_rows
 from mapping.store.damage import reading
 from mapping.store.header import MapHeader, SubmapEntry
-from mapping.store.keyframes import check_keyframes, read_column, read_jpeg, read_keyframe
-from mapping.store.place import Place, place_of
-from mapping.store.root import ROOT, SPARE, read_header
+from mapping.store.keyframes import (
+    KEYFRAME_ARRAYS,
+    Columns,
+    check_keyframes,
+    read_column,
+    read_columns,
+    read_jpeg,
+    read_keyframe,
+)
+from mapping.store.place import ROOT, SPARE, Place, place_of
+from mapping.store.root import read_header
 from mapping.store.state import read_state
-from mapping.store.submaps import read_submap
+from mapping.store.submaps import read_blocks, read_frames, read_submap
 from mapping.store.summary import summarise
 from mapping.store.surface import read_surface_group
 from mapping.store.trajectory import MapTrajectory, read_trajectory
@@ -26,6 +35,7 @@ from streammtl.errors import StoreError
 if TYPE_CHECKING:
     from mapping.surface.mesh import Mesh
 
+logger = logging.getLogger(__name__)
 _ATTEMPTS = 5
 
 
@@ -63,7 +73,21 @@ class MapReader:
 
     def summary(self) -> dict[str, Any]:
         """What is in the map, JSON-able, without loading voxels or images."""
-        return summarise(self._place, self.header, self.trajectory())
+        try:
+            trajectory = self.trajectory()
+        except StoreError as error:
+            logger.warning("%s Frames of damaged submaps are left out of what follows.", error)
+            trajectory = read_trajectory(self._place, self._root, self._with_frames())
+        return summarise(self._place, self.header, trajectory)
+
+    def _with_frames(self) -> Iterator[SubmapEntry]:
+        """Submaps whose frames can be read."""
+        for entry in self.header.submaps:
+            try:
+                self.frames_of(entry.number)
+            except StoreError:
+                continue
+            yield entry
 
     @property
     def blocks(self) -> int:
@@ -116,6 +140,24 @@ class MapReader:
         for i in range(self.header.keyframes):
             yield self.keyframe(i)
 
+    def blocks_of(self, number: int) -> Blocks:
+        """The voxels of a submap alone."""
+        entry = self._entry(number)
+        with reading(self._place, entry.group):
+            return read_blocks(self._place, self._root, entry)
+
+    def frames_of(self, number: int) -> list[FrameRecord]:
+        """The frames of a submap alone."""
+        entry = self._entry(number)
+        with reading(self._place, f"{entry.group}/frames"):
+            return read_frames(self._place, self._root, entry)
+
+    def labels_per_voxel(self, number: int) -> int:
+        """How many labels each voxel of a submap keeps."""
+        entry = self._entry(number)
+        with reading(self._place, entry.group):
+            return int(self._root[f"{entry.group}/label_ids"].shape[-1])
+
     def keyframe(self, i: int) -> KeyframeRecord:
         """Keyframe i, counted from 0."""
         if not 0 <= i < self.header.keyframes:
@@ -124,6 +166,11 @@ class MapReader:
             )
         with reading(self._place, f"keyframe {i}"):
             return read_keyframe(self._place, self._root, i)
+
+    def keyframe_columns(self, start: int, stop: int, names: Iterable[str] = KEYFRAME_ARRAYS) -> Columns:
+        """Keyframes start … stop-1 as the map keeps them, images still compressed; all arrays or some of them."""
+        with reading(self._place, f"keyframes {start} to {stop - 1}"):
+            return read_columns(self._place, self._root, start, stop, names)
 
     def keyframe_jpeg(self, i: int) -> bytes:
         """The image of keyframe i as the JPEG file that the map holds."""

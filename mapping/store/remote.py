@@ -45,24 +45,24 @@ class ObjectPlace(Place):
         self.path = Path(self._url)
         self.errors = (BaseError,)
         try:
-            self._store = from_url(self._url)
+            self._objects = from_url(self._url)
         except (BaseError, ValueError) as error:
             raise StoreError(f"{url} cannot be reached: {first_line(error)}. Check the URL.") from None
 
     def __str__(self) -> str:
         return self._url
 
-    def zarr_store(self, read_only: bool = True) -> Store:
-        return ObjectStore(self._store, read_only=read_only)
+    def _store(self, read_only: bool) -> Store:
+        return ObjectStore(self._objects, read_only=read_only)
 
     def what_is_wrong(self) -> str | None:
         return None
 
     def read(self, name: str) -> bytes:
-        return bytes(obstore.get(self._store, name).bytes())
+        return bytes(obstore.get(self._objects, name).bytes())
 
     def replace(self, name: str, data: bytes, durable: bool = False) -> None:
-        obstore.put(self._store, name, data)
+        obstore.put(self._objects, name, data)
 
     def missing(self, names: Iterable[str], under: str) -> Iterator[str]:
         """Few names are asked for one by one; for many one listing does."""
@@ -74,24 +74,24 @@ class ObjectPlace(Place):
 
     def _has(self, name: str) -> bool:
         try:
-            obstore.head(self._store, name)
+            obstore.head(self._objects, name)
         except FileNotFoundError:
             return False
         return True
 
     def files(self, under: str = "") -> dict[str, int]:
-        listed = obstore.list(self._store, prefix=under or None)
+        listed = obstore.list(self._objects, prefix=under or None)
         return {entry["path"]: entry["size"] for page in listed for entry in page}
 
     def children(self, under: str = "") -> list[str]:
-        listed = obstore.list_with_delimiter(self._store, under or None)
+        listed = obstore.list_with_delimiter(self._objects, under or None)
         names = [*listed["common_prefixes"], *(entry["path"] for entry in listed["objects"])]
         return sorted(name.rpartition("/")[2] for name in names)
 
     def remove(self, names: Iterable[str]) -> None:
         doomed = [found for name in names for found in (*self.files(name), name)]
         try:
-            obstore.delete(self._store, doomed)
+            obstore.delete(self._objects, doomed)
         except FileNotFoundError:
             return
 
@@ -102,7 +102,7 @@ class ObjectPlace(Place):
         return  # a PUT that returned is stored
 
     def lock(self) -> ObjectLock:
-        return ObjectLock(self, self._store)
+        return ObjectLock(self, self._objects)
 
 
 class ObjectLock:

@@ -11,13 +11,10 @@ from pydantic import ValidationError
 
 from mapping.store.damage import damaged, first_line
 from mapping.store.header import LAYOUT_VERSION, MapHeader
-from mapping.store.place import Place
+from mapping.store.place import ROOT, SPARE, Place
 from mapping.store.versions import upgraded
 from streammtl.errors import StoreError, VersionError
 
-ROOT = "zarr.json"
-SPARE_GROUP = "spare"  # the same root again, as a group that plain Zarr reads too, for the day the first is damaged
-SPARE = f"{SPARE_GROUP}/{ROOT}"
 ATTRIBUTE = "streammtl"
 SUBMAP_GROUP = re.compile(r"submaps/(\d{6,9})\.(\d{1,9})")
 NUMBERED_GROUP = re.compile(r"(state|trajectory|surface)/(\d{1,9})")
@@ -29,7 +26,7 @@ def read_header(place: Place) -> MapHeader:
     return parse_header(place, read_document(place))
 
 
-def read_document(place: Place, name: str = ROOT) -> dict[str, Any]:
+def read_document(place: Place) -> dict[str, Any]:
     """The root's zarr.json as parsed JSON, checked to be a map's; that of an older version as if written now.
 
     Raises: StoreError when there is no map at `place` or its root is damaged; VersionError when it is newer than this
@@ -38,13 +35,13 @@ def read_document(place: Place, name: str = ROOT) -> dict[str, Any]:
     if wrong := place.what_is_wrong():
         raise StoreError(f"{wrong}. {_GIVE}")
     try:
-        document = json.loads(place.read(name))
+        document = json.loads(place.read(place.root))
     except FileNotFoundError:
-        if name == ROOT and not list(place.missing([SPARE], "")):
+        if place.root == ROOT and not list(place.missing([SPARE], "")):
             raise damaged(place, f"its root {ROOT} is gone, but {SPARE} beside it may say the same") from None
-        raise StoreError(f"{place} is not a map: it holds no {name}. {_GIVE}") from None
+        raise StoreError(f"{place} is not a map: it holds no {place.root}. {_GIVE}") from None
     except (ValueError, RecursionError) as error:
-        raise damaged(place, f"its root {name} is not JSON ({error})") from None
+        raise damaged(place, f"its root {place.root} is not JSON ({error})") from None
     except (OSError, *place.errors) as error:
         why = getattr(error, "strerror", None) or first_line(error)
         raise StoreError(
@@ -52,7 +49,7 @@ def read_document(place: Place, name: str = ROOT) -> dict[str, Any]:
         ) from error
     attributes = document.get("attributes") if isinstance(document, dict) else None
     if not isinstance(attributes, dict) or not isinstance(attributes.get(ATTRIBUTE), dict):
-        raise StoreError(f"{place} is not a map of ours: its {name} has no '{ATTRIBUTE}' attribute. {_GIVE}")
+        raise StoreError(f"{place} is not a map of ours: its {place.root} has no '{ATTRIBUTE}' attribute. {_GIVE}")
     check_version(place, attributes[ATTRIBUTE])
     return document | {"attributes": attributes | {ATTRIBUTE: upgraded(attributes[ATTRIBUTE])}}
 

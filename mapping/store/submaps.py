@@ -6,7 +6,7 @@ import numpy as np
 import zarr
 
 from mapping.fusion.precision import STORED_TYPES, from_stored, to_stored
-from mapping.records import BLOCK_SIZE, FrameRecord, Submap
+from mapping.records import BLOCK_SIZE, Blocks, FrameRecord, Submap
 from mapping.slam.tracked import TrackStatus
 from mapping.store.arrays import create_array, read_array, write_array
 from mapping.store.contract import check_group
@@ -86,11 +86,30 @@ def _write_frames(group: zarr.Group, frames: list[FrameRecord]) -> None:
 
 def read_submap(place: Place, root: zarr.Group, entry: SubmapEntry) -> Submap:
     """A submap with its blocks as f32. Raises StoreError or KeyError when its group is damaged or gone."""
+    blocks, frames = read_blocks(place, root, entry), read_frames(place, root, entry)
+    return Submap(entry.number, entry.component, entry.anchor, blocks, frames, entry.closed)
+
+
+def read_blocks(place: Place, root: zarr.Group, entry: SubmapEntry) -> Blocks:
+    """The voxels of a submap, in memory as f32."""
     group = root[entry.group]
     check_group(place, group, "submap", {"M": entry.blocks})
-    blocks = from_stored({name: read_array(place, group, name) for name in STORED_TYPES})
-    frames = read_frames(place, root, entry)
-    return Submap(entry.number, entry.component, entry.anchor, blocks, frames, entry.closed)
+    return from_stored({name: read_array(place, group, name) for name in STORED_TYPES})
+
+
+def no_blocks(labels_per_voxel: int) -> Blocks:
+    """The voxels of an empty submap."""
+    cube = (0, BLOCK_SIZE, BLOCK_SIZE, BLOCK_SIZE)
+    return from_stored(
+        {
+            "block_index": np.zeros((0, 3), np.int32),
+            "tsdf": np.zeros(cube),
+            "weight": np.zeros(cube),
+            "colour": np.zeros((*cube, 3), np.uint8),
+            "label_ids": np.zeros((*cube, labels_per_voxel), np.uint8),
+            "label_weights": np.zeros((*cube, labels_per_voxel)),
+        }
+    )
 
 
 def read_frame_columns(place: Place, root: zarr.Group, entry: SubmapEntry) -> dict[str, np.ndarray]:

@@ -28,7 +28,7 @@ from streammtl.errors import StoreError
 class Problem:
     """Something that is wrong with a map, and the part of it that is lost thereby."""
 
-    part: str  # root, submap, keyframes, keyframe, labels, trajectory, surface, state
+    part: str  # root, voxels or frames of a submap, keyframes, keyframe, labels, trajectory, surface, state
     number: int | None  # of the submap or keyframe
     text: str
 
@@ -81,7 +81,7 @@ def content_problems(place: Place, document: dict[str, Any]) -> Iterator[Problem
 
 def _group_problems(place: Place, root: zarr.Group, header: MapHeader) -> Iterator[Problem]:
     for entry in header.submaps:
-        yield from (Problem("submap", entry.number, text) for text in _submap_problems(place, root, entry))
+        yield from _submap_problems(place, root, entry)
     if header.keyframes:
         yield from _keyframe_problems(place, root, header)
     if header.label_space is not None:
@@ -95,11 +95,16 @@ def _group_problems(place: Place, root: zarr.Group, header: MapHeader) -> Iterat
         yield from (Problem("state", None, text) for text in _state_problems(place, root, header.state))
 
 
-def _submap_problems(place: Place, root: zarr.Group, entry: SubmapEntry) -> Iterator[str]:
-    found = [*_checked(place, root, entry.group, "submap", {"M": entry.blocks})]
-    found += _checked(place, root, f"{entry.group}/frames", "frames", {"F": entry.frames})
-    yield from found
-    if not found and entry.blocks:
+def _submap_problems(place: Place, root: zarr.Group, entry: SubmapEntry) -> Iterator[Problem]:
+    for text in _checked(place, root, f"{entry.group}/frames", "frames", {"F": entry.frames}):
+        yield Problem("frames", entry.number, text)
+    voxels = [*_checked(place, root, entry.group, "submap", {"M": entry.blocks})]
+    voxels = voxels or [*_index_problems(place, root, entry)]
+    yield from (Problem("voxels", entry.number, text) for text in voxels)
+
+
+def _index_problems(place: Place, root: zarr.Group, entry: SubmapEntry) -> Iterator[str]:
+    if entry.blocks:
         try:
             index = np.asarray(root[f"{entry.group}/block_index"][:]).astype(np.int64)
         except (*DAMAGE, *place.errors) as error:
@@ -134,26 +139,25 @@ def _group(place: Place, root: zarr.Group, name: str) -> zarr.Group | str:
 
 
 def _keyframe_problems(place: Place, root: zarr.Group, header: MapHeader) -> Iterator[Problem]:
-    gone = False
+    count = header.keyframes
     try:
-        keyframe_arrays.check_keyframes(place, root, header.keyframes)
-        for i, file in keyframe_arrays.missing_files(place, root, 0, header.keyframes):
-            gone = True
-            yield Problem("keyframe", i, f"{file} is gone")
-        if gone:
-            return
-        submaps = keyframe_arrays.read_column(root, "submap", header.keyframes)
-        frames = keyframe_arrays.read_column(root, "frame", header.keyframes)
+        keyframe_arrays.check_keyframes(place, root, count)
     except StoreError as error:
         yield Problem("keyframes", None, str(error))
         return
-    except (*DAMAGE, *place.errors) as error:
-        yield Problem("keyframes", None, f"keyframes cannot be read: {first_line(error)}")
+    found = [
+        Problem("keyframe", i, f"{file} is gone") for i, file in keyframe_arrays.missing_files(place, root, 0, count)
+    ]
+    for name in ("submap", "frame") if not found else ():
+        damage = keyframe_arrays.damaged_entries(place, root[f"{keyframe_arrays.GROUP}/{name}"], range(count))
+        found += [Problem("keyframe", i, text) for i, text in damage]
+    yield from found
+    if found:
         return
-    unknown = set(submaps.tolist()) - {entry.number for entry in header.submaps}
+    unknown = set(keyframe_arrays.read_column(root, "submap", count).tolist()) - {e.number for e in header.submaps}
     if unknown:
         yield Problem("keyframes", None, f"keyframes name submaps {sorted(unknown)}, which the root does not")
-    if len(np.unique(frames)) != len(frames):
+    if len(np.unique(keyframe_arrays.read_column(root, "frame", count))) != count:
         yield Problem("keyframes", None, "a frame is a keyframe twice")
 
 

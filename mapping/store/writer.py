@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,8 @@ from mapping.store.damage import first_line
 from mapping.store.header import LAYOUT_VERSION, SCHEMA, MapHeader, Progress
 from mapping.store.litter import named_groups, remove_group, remove_unnamed
 from mapping.store.lock import LOCK
-from mapping.store.place import Lock, Place, place_of
+from mapping.store.place import ROOT, Lock, Place, place_of
 from mapping.store.root import (
-    ROOT,
     keep_spare,
     new_document,
     parse_header,
@@ -117,14 +116,17 @@ class MapWriter:
     def commit(
         self,
         *,
-        submaps: Sequence[Submap] = (),
+        submaps: Iterable[Submap] = (),
         keyframes: Sequence[KeyframeRecord] = (),
+        copied_keyframes: Iterable[keyframe_arrays.Columns] = (),
         state: StageStates | None = None,
         header: MapHeader | None = None,
         anchors: Mapping[int, np.ndarray] | None = None,
     ) -> None:
         """Adds new or changed submaps and new keyframes, replaces states and header: all or nothing.
 
+        Submaps are taken from the iterable one by one, so that not all of them need memory at once. `copied_keyframes`
+        are arrays of another map's keyframes, kept as they are.
         `state` None keeps the committed states, `header` None the committed header; pointers in `header` are ignored.
         `anchors` moves submaps (number -> T_world_submap f64 [4,4]) without touching their voxels. The derived
         trajectory and surface are dropped, since they no longer fit.
@@ -141,14 +143,11 @@ class MapWriter:
             commit.write_submaps(submaps)
             commit.move(anchors or {})
             commit.append_keyframes(keyframes)
+            for columns in copied_keyframes:
+                commit.append_columns(columns)
             commit.write_labels(header.label_space)
             if state is not None:
                 commit.write_state(state)
-
-    def copy_keyframes(self, columns: keyframe_arrays.Columns) -> None:
-        """Appends keyframes of another map as they are, images uncoded; their submaps are there already."""
-        with self._committing(self._header) as commit:
-            commit.append_columns(columns)
 
     def write_trajectory(self) -> None:
         """Writes the derived trajectory group: T_world_cam of every frame at the committed anchors."""

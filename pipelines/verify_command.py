@@ -1,0 +1,47 @@
+"""`streammtl verify` and `streammtl repair`: what is damaged, what is good, and how to save it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mapping.store.repair import repair_map
+from mapping.store.verify import Verification, verify_map
+
+
+def verify(path: Path) -> tuple[dict[str, Any], str, bool]:
+    """(data, text, sound) of a look at every byte of the map."""
+    found = verify_map(path)
+    return found.as_dict(), "\n".join(_lines(found)), found.sound
+
+
+def repair(path: Path, out: Path | None) -> tuple[dict[str, Any], str]:
+    """(data, text) of saving what is good of a map into a new one."""
+    done = repair_map(path, out)
+    if done.out is None:
+        return done.as_dict(), f"{path} is sound; nothing was written"
+    lines = [*_lines(done.verification)[:-1], *(f"lost: {what}" for what in done.lost)]
+    lines.append(f"everything else is in {done.out}; {path} is as it was")
+    return done.as_dict(), "\n".join(lines)
+
+
+def _lines(found: Verification) -> list[str]:
+    lines = [f"damaged: {problem}" for problem in found.problems]
+    if found.at_spare_root:
+        lines.append("the root is read from its spare, as of the same commit or the one before")
+    if good := found.good():
+        lines.append(
+            f"good: {good['submaps']} of {good['submaps_of']} submaps, {good['keyframes']} of {good['keyframes_of']} "
+            "keyframes"
+        )
+    if found.leftovers:
+        lines.append(f"left by an unfinished commit, harmless: {', '.join(found.leftovers)}")
+    if found.arrays_without_checksum:
+        lines.append(
+            f"{found.arrays_without_checksum} of {found.arrays} arrays were written without checksums; what reads well "
+            "may still be wrong there. `streammtl migrate` adds them"
+        )
+    remedy = "every chunk was read, nothing is damaged"
+    if not found.sound:
+        remedy = "`streammtl repair` saves what is good into a new map" if good else "restore zarr.json from a copy"
+    return [*lines, remedy]
