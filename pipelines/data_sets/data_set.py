@@ -35,7 +35,8 @@ class Take:
 class DataSet(ABC):
     """A data set on disk. Subclasses say where it comes from, find its takes, and read images, cameras and labels.
 
-    Frames are drawn one as often as the other. `labels` {task: reader of (take, frame)} gives truth of whole images.
+    Frames are drawn one as often as the other; depth beyond `far_m` is no label. `labels` {task: reader of (take,
+    frame)} gives truth of whole images.
     Raises: ConfigError for a split or task that it does not have; DataError where it is not there.
     """
 
@@ -43,8 +44,10 @@ class DataSet(ABC):
     where: ClassVar[str]  # where to get it and how to lay it out, in whole sentences
     splits: ClassVar[tuple[str, ...]] = ("train", "val")
 
-    def __init__(self, root: Path, split: str = "train", tasks: Sequence[str] | None = None) -> None:
-        self.root, self.split = Path(root), split
+    def __init__(
+        self, root: Path, split: str = "train", tasks: Sequence[str] | None = None, far_m: float | None = None
+    ) -> None:
+        self.root, self.split, self.far_m = Path(root), split, far_m
         if split not in self.splits:
             raise ConfigError(f"{self.name} has no split {split!r}; it has {', '.join(self.splits)}.")
         if unknown := set(tasks or ()) - set(self.labels):
@@ -67,7 +70,7 @@ class DataSet(ABC):
 
     @classmethod
     def opened(cls, settings: DataSetSettings) -> DataSet:
-        return cls(settings.root, settings.split, settings.tasks)
+        return cls(settings.root, settings.split, settings.tasks, settings.far_m)
 
     @property
     @abstractmethod

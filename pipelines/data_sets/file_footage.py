@@ -55,6 +55,8 @@ class FileFootage:
         if (task, frame) not in self._truth:
             values, valid = self._set.labels[task](self._take, self._take.frames[frame])
             self._check(values, f"{task} of frame {frame}")
+            if task == "depth" and self._set.far_m is not None:
+                valid = valid & (values <= self._set.far_m)
             known = valid if values.ndim == 2 else valid[..., None]
             kept = np.where(known, values, 255 if values.dtype == np.int64 else 0)
             self._truth[task, frame] = kept.astype(np.int64 if values.dtype == np.int64 else np.float32), valid

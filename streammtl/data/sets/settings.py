@@ -20,6 +20,7 @@ class DataSetSettings(BaseModel):
     root: Path = Field(description="folder that holds it, in its own layout")
     split: str = Field("train", description="part of it, as the data set names its parts")
     share: float = Field(1.0, description="how often it is drawn, next to the shares of the others", gt=0)
+    far_m: float | None = Field(None, description="depths beyond are not labels, metres; none: all are", gt=0)
     tasks: tuple[str, ...] | None = Field(None, description="tasks whose labels are taken from it; none: all it has")
 
     @field_validator("tasks")

@@ -97,7 +97,9 @@ def write_pascal_context(root, clip: Clip):
         folder = root / "semseg" / ("VOC12" if frame % 2 else "pascal-context")
         folder.mkdir(parents=True, exist_ok=True)
         palette.save(folder / f"{stem}.png")
-        write_picture(root / "sal_distill" / f"{stem}.png", (clip.labels[frame] % 2 * 200).astype(np.uint8))
+        salient = np.zeros((height, width), np.uint8)
+        salient[: height // 2] = 200
+        write_picture(root / "sal_distill" / f"{stem}.png", salient)
         write_picture(root / "normals_distill" / f"{stem}.png", coded(-unit(clip, frame)))
         context = np.full((height, width), 427, np.uint16)
         context[:, width // 2 :] = 284

@@ -13,6 +13,7 @@ from streammtl.training.config import training_settings
 from streammtl.training.trainer import Trainer
 
 TASKS = ("depth", "semantics", "normals", "boundaries")
+SHORT = ({"steps": 3, "height": 32, "width": 48, "batch_size": 2},)
 
 
 def mixed(copies, *shares):
@@ -65,7 +66,7 @@ def test_a_training_on_several_data_sets_learns_each_task_from_where_its_labels_
     ]
     data = {"pool": pool, "validation": pool, "validation_samples": 4, "threads": 0}
     tasks = ["depth", "semantics", "pascal_semantics", "shading"]
-    settings = training_settings(tiny | {"tasks": tasks, "data": data})
+    settings = training_settings(tiny | {"tasks": tasks, "data": data, "stages": SHORT})
     trainer = Trainer(settings, tmp_path)
     before = {name: tensor.clone() for name, tensor in trainer.learner.network.named_parameters()}
     outcome = trainer.run()
@@ -79,9 +80,9 @@ def test_weights_are_chosen_without_depth_too(copies, tiny, tmp_path):
     pool = [{"name": "pascal-context", "root": str(copies("pascal-context"))}]
     tasks = ["depth", "pascal_semantics", "human_parts", "saliency"]
     data = {"pool": pool, "validation": pool, "validation_samples": 2, "threads": 0}
-    outcome = Trainer(training_settings(tiny | {"tasks": tasks, "data": data}), tmp_path).run()
+    outcome = Trainer(training_settings(tiny | {"tasks": tasks, "data": data, "stages": SHORT}), tmp_path).run()
     assert "pascal_semantics.miou" in outcome.figures and (tmp_path / "best").is_dir()
-    blind = training_settings(tiny | {"tasks": ["depth", "normals"], "data": data | {"validation_samples": 1}})
+    blind = training_settings(tiny | {"tasks": ["depth", "normals"], "data": data, "stages": SHORT})
     blind = blind.model_copy(update={"tasks": ("depth", "shading")})
     with pytest.raises(DataError, match="validation"):
         Trainer(blind, tmp_path / "blind").run()
