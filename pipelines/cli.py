@@ -7,10 +7,12 @@ import logging
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from pipelines import map_verbs
+from pipelines.command_line import Json, MapPath, print_result
 from streammtl.errors import StreamMtlError
 
 app = typer.Typer(
@@ -21,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Recordings and live streams become metric, semantic 3D maps.",
 )
+app.add_typer(map_verbs.app)
 
 
 class DepthSource(StrEnum):
@@ -29,8 +32,6 @@ class DepthSource(StrEnum):
     PREDICTED = "predicted"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-MapPath = Annotated[Path, typer.Argument(metavar="MAP.zarr", help="A map written by streammtl.")]
 Source = Annotated[
     str,
     typer.Argument(
@@ -54,6 +55,9 @@ Poses = Annotated[
 Depth = Annotated[DepthSource | None, typer.Option("--depth", help="Which depth to fuse.")]
 MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after this many frames.")]
 Stride = Annotated[int, typer.Option("--stride", min=1, help="Take every n-th frame.")]
+Quality = Annotated[
+    bool, typer.Option("--quality", help="Poses by bundle adjustment over the whole recording first: slower, surer.")
+]
 Local = Annotated[bool, typer.Option("--local", help="Run all stages in this process instead of Ray actors.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted map from its last commit.")]
 
@@ -72,6 +76,7 @@ def map_command(
     depth: Depth = None,
     max_frames: MaxFrames = None,
     stride: Stride = 1,
+    quality: Quality = False,
     local: Local = False,
     resume: Resume = False,
     as_json: Json = False,
@@ -91,9 +96,10 @@ def map_command(
         max_frames=max_frames,
         stride=stride,
         resume=resume,
+        quality=quality,
     )
     report = map_recording(request, local=local)
-    _print(report.as_dict(), report.as_text(), as_json)
+    print_result(report.as_dict(), report.as_text(), as_json)
 
 
 @app.command(
@@ -124,7 +130,7 @@ def live(
         live=True,
     )
     report = map_recording(request, local=local)
-    _print(report.as_dict(), report.as_text(), as_json)
+    print_result(report.as_dict(), report.as_text(), as_json)
 
 
 @app.command(epilog="Example:  streammtl info walk.zarr\n\n  streammtl info walk.zarr --json")
@@ -134,35 +140,9 @@ def info(path: MapPath, as_json: Json = False) -> None:
 
     summary, problems = describe_map(path)
     text = "\n".join([f"{key}: {value}" for key, value in summary.items()] + [f"problem: {p}" for p in problems])
-    _print({**summary, "problems": problems}, text, as_json)
+    print_result({**summary, "problems": problems}, text, as_json)
     if problems:
         raise typer.Exit(1)
-
-
-@app.command(epilog="Example:  streammtl verify walk.zarr\n\n  streammtl verify walk.zarr --json")
-def verify(path: MapPath, as_json: Json = False) -> None:
-    """Read every byte of a map and say what is damaged and what is good; exit 1 when anything is damaged."""
-    from pipelines.verify_command import verify as look
-
-    data, text, sound = look(path)
-    _print(data, text, as_json)
-    if not sound:
-        raise typer.Exit(1)
-
-
-@app.command(epilog="Example:  streammtl repair walk.zarr\n\n  streammtl repair walk.zarr --out saved.zarr")
-def repair(
-    path: MapPath,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="NEW.zarr", help="The new map; MAP.repaired.zarr when left out.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Save all that is good of a damaged map into a new one; the damaged map is left as it is."""
-    from pipelines.verify_command import repair as save
-
-    data, text = save(path, out)
-    _print(data, text, as_json)
 
 
 @app.command(epilog="Example:  streammtl export walk.zarr --to walk.ply\n\n  streammtl export walk.zarr --to walk.tum")
@@ -184,7 +164,7 @@ def export(
     from mapping.store.reader import open_map
 
     written = export_map(open_map(path), to, colours=colours, points=points, keyframes_only=keyframes)
-    _print({"written": str(written)}, f"wrote {written}", as_json)
+    print_result({"written": str(written)}, f"wrote {written}", as_json)
 
 
 @app.command(
@@ -201,7 +181,7 @@ def evaluate(
     from pipelines.evaluate_command import as_text
 
     result = evaluate_map(open_map(path), truth)
-    _print(result, as_text(result), as_json)
+    print_result(result, as_text(result), as_json)
 
 
 @app.command(
@@ -225,7 +205,7 @@ def train(
     from pipelines.train_command import train_network
 
     data, text = train_network(config, out, overrides or [], minutes, resume, workers)
-    _print(data, text, as_json)
+    print_result(data, text, as_json)
 
 
 @app.command(
@@ -256,7 +236,7 @@ def evaluate_model(
 
     settings = chosen_model(config, model, weights, overrides or [])
     result = evaluate_model(settings, data, views or [2], poses, every, max_refs, pictures)
-    _print(result, as_text(result), as_json)
+    print_result(result, as_text(result), as_json)
 
 
 @app.command(
@@ -283,7 +263,7 @@ def check_poses(
     from pipelines.check_poses_command import check_poses as examine
 
     report = examine(poses, recording, intrinsics, to)
-    _print(report.as_dict(), report.as_text(), as_json)
+    print_result(report.as_dict(), report.as_text(), as_json)
     if report.wrong:
         raise typer.Exit(1)
 
@@ -295,7 +275,7 @@ def doctor(as_json: Json = False) -> None:
 
     findings = examine()
     text = "\n".join(f"{f.mark:7}  {f.what}: {f.found}{f.advice}" for f in findings)
-    _print([f.as_dict() for f in findings], text, as_json)
+    print_result([f.as_dict() for f in findings], text, as_json)
     if not all(f.ok or f.optional for f in findings):
         raise typer.Exit(1)
 
@@ -314,7 +294,7 @@ def models(
     from pipelines.models_command import available, count
 
     data, text = available() if name is None else count(name, size, views, overrides)
-    _print(data, text, as_json)
+    print_result(data, text, as_json)
 
 
 @app.command(epilog="Example:  streammtl config\n\n  streammtl config --set fusion.voxel_size_m=0.01")
@@ -330,11 +310,7 @@ def config(config: Config = None, overrides: Set = None, as_json: Json = False) 
             lines.append(f"{group}:")
         shown = json.dumps(value if not isinstance(value, Path) else str(value))
         lines.append(f"  {name.partition('.')[2]}: {shown}  # {kind}; {meaning}")
-    _print(settings.model_dump(mode="json"), "\n".join(lines), as_json)
-
-
-def _print(as_data: Any, as_text: str, as_json: bool) -> None:
-    print(json.dumps(as_data, indent=2, default=str) if as_json else as_text)
+    print_result(settings.model_dump(mode="json"), "\n".join(lines), as_json)
 
 
 def main() -> None:

@@ -59,18 +59,18 @@ class Commit:
             self._entries[submap.number] = write_submap(self._root, name, submap, self._settings)
         self._point_to_submaps()
 
-    def move(self, anchors: Mapping[int, np.ndarray]) -> None:
-        """Gives submaps new anchors T_world_submap f64 [4,4], without touching their voxels."""
-        for number, anchor in anchors.items():
+    def move(self, anchors: Mapping[int, np.ndarray], components: Mapping[int, int]) -> None:
+        """Gives submaps new anchors T_world_submap f64 [4,4] and components, without touching their voxels."""
+        changes = {number: {"T_world_submap": np.asarray(T, np.float64).tolist()} for number, T in anchors.items()}
+        for number, component in components.items():
+            changes[number] = changes.get(number, {}) | {"component": component}
+        for number, change in changes.items():
             if number not in self._entries:
                 raise StoreError(f"submap {number} cannot be moved: the map holds {sorted(self._entries)}.")
-            rows = np.asarray(anchor, dtype=np.float64).tolist()
             try:
-                self._entries[number] = SubmapEntry.model_validate(
-                    self._entries[number].model_dump() | {"T_world_submap": rows}
-                )
+                self._entries[number] = SubmapEntry.model_validate(self._entries[number].model_dump() | change)
             except ValidationError as error:
-                raise StoreError(f"submap {number} cannot be moved: {error.errors()[0]['msg']}; got {rows}.") from None
+                raise StoreError(f"submap {number} cannot be moved: {error.errors()[0]['msg']}; got {change}.") from None
         self._point_to_submaps()
 
     def append_keyframes(self, records: Sequence[KeyframeRecord]) -> None:

@@ -122,14 +122,16 @@ class MapWriter:
         state: StageStates | None = None,
         header: MapHeader | None = None,
         anchors: Mapping[int, np.ndarray] | None = None,
+        components: Mapping[int, int] | None = None,
     ) -> None:
         """Adds new or changed submaps and new keyframes, replaces states and header: all or nothing.
 
         Submaps are taken from the iterable one by one, so that not all of them need memory at once. `copied_keyframes`
         are arrays of another map's keyframes, kept as they are.
         `state` None keeps the committed states, `header` None the committed header; pointers in `header` are ignored.
-        `anchors` moves submaps (number -> T_world_submap f64 [4,4]) without touching their voxels. The derived
-        trajectory and surface are dropped, since they no longer fit.
+        `anchors` moves submaps (number -> T_world_submap f64 [4,4]) without touching their voxels, `components` (number
+        -> component) says which were found to be connected. The derived trajectory and surface are dropped, since they
+        no longer fit.
         Raises: StoreError, also for a closed submap that comes again and for a changed label space or voxel size.
         """
         header = self._header if header is None else header
@@ -141,7 +143,7 @@ class MapWriter:
                 )
         with self._committing(header) as commit:
             commit.write_submaps(submaps)
-            commit.move(anchors or {})
+            commit.move(anchors or {}, components or {})
             commit.append_keyframes(keyframes)
             for columns in copied_keyframes:
                 commit.append_columns(columns)
