@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import streammtl
 from mapping.slam.calibration import estimate_camera
 from mapping.store.header import CameraRecord, LabelSpaceRecord, MapHeader, Provenance
 from mapping.store.reader import is_map, open_map
+from pipelines.quality_command import is_solved, model_folder, solve
 from pipelines.run import Job
 from pipelines.settings import Settings, load_settings, settings_from
 from recordings import Recording, open_recording
@@ -45,6 +46,7 @@ class Request:
     stride: int = 1
     resume: bool = False
     live: bool = False
+    quality: bool = False  # poses by bundle adjustment over the whole recording, before anything else
 
 
 def prepare(request: Request) -> Job:
@@ -55,17 +57,41 @@ def prepare(request: Request) -> Job:
     resumed = request.resume and is_map(request.out)
     if request.out.exists() and not request.resume and any(_entries(request.out)):
         raise StoreError(f"{request.out} exists already. Choose another --out, or continue that map with --resume.")
+    request, offline = _with_quality_poses(request)
     settings, camera, how = _resumed_settings(request) if resumed else (_settings(request), None, "")
+    if offline is not None:
+        camera, how = _solved(offline, settings, camera, request.poses) or (camera, how)
     recording = _open(request, settings, camera or request.intrinsics)
     try:
         _check_sources(settings, recording)
-        if camera is None:
+        if camera is None:  # neither resumed nor found with the poses
             recording, camera, how = _calibrated(request, settings, recording)
         header = _header(request, settings, recording, camera, how)
         return Job(recording, recording.camera or camera, settings, request.out, header, resumed)
     except BaseException:
         recording.close()
         raise
+
+
+def _with_quality_poses(request: Request) -> tuple[Request, Request | None]:
+    """The request with the poses that --quality keeps beside the map, and the one to find them with, None if found."""
+    if not request.quality:
+        return request, None
+    if request.poses is not None or request.live:
+        raise ConfigError("--quality finds poses for a recorded source; it goes neither with --poses nor with live.")
+    folder = model_folder(request.out)
+    found = request.resume and is_solved(folder)
+    return replace(request, poses=folder), None if found else request
+
+
+def _solved(request: Request, settings: Settings, camera: Camera | None, folder: Path) -> tuple[Camera, str] | None:
+    """Finds the poses; gives the camera where it had to be estimated along with them."""
+    with _open(request, settings, camera or request.intrinsics) as recording:
+        if recording.camera is not None:
+            solve(recording, recording.camera, False, settings.tracker.seed, folder)
+            return None
+        first = _estimated(recording)
+        return solve(recording, first, True, settings.tracker.seed, folder), "estimated"
 
 
 def _entries(path: Path) -> list[Path]:
@@ -122,14 +148,20 @@ def _calibrated(request: Request, settings: Settings, recording: Recording) -> t
         return recording, parse_intrinsics(request.intrinsics, recording.width, recording.height), "given"
     if recording.camera is not None:
         return recording, recording.camera, RECORDING_KNOWS
+    estimate = _estimated(recording)
+    recording.close()
+    return _open(request, settings, estimate), estimate, "estimated"
+
+
+def _estimated(recording: Recording) -> Camera:
+    """The camera from the recording's first seconds. Raises: CameraError where they do not tell."""
     logger.warning("The calibration of %s is unknown; estimating it from the images.", recording.name)
     count = round(CALIBRATION_SECONDS * (recording.fps or 30.0))
     frames = islice((f for f in recording.frames() if isinstance(f, Frame)), count)
     step = max(1, min(count, recording.frame_count or count) // CALIBRATION_IMAGES)
     estimate = estimate_camera([frame.image for frame in islice(frames, 0, None, step)])
     logger.warning("%s", estimate.message)
-    recording.close()
-    return _open(request, settings, estimate.camera), estimate.camera, "estimated"
+    return estimate.camera
 
 
 def _header(request: Request, settings: Settings, recording: Recording, camera: Camera, how: str) -> MapHeader:

@@ -47,8 +47,8 @@ def choose_calibration_images(images: Iterable[np.ndarray], most: int = MOST_IMA
     wide, dense = Selection(MIN_STEP), Selection(MIN_STEP)
     way, previous = 0.0, None
     for image in images:
-        small = _small(image)
-        way += 0.0 if previous is None else _motion(previous, small)
+        small = small_grey(image)
+        way += 0.0 if previous is None else image_motion(previous, small)
         previous = small
         wide.offer(image, way)
         if len(dense.images) < most:
@@ -61,13 +61,14 @@ def choose_calibration_images(images: Iterable[np.ndarray], most: int = MOST_IMA
     return [wide.images] if wide.step == dense.step else [wide.images, dense.images]
 
 
-def _small(image: np.ndarray) -> np.ndarray:
+def small_grey(image: np.ndarray) -> np.ndarray:
+    """u8 grey image of 320 pixels on its longer side, of u8 [H,W,3] RGB."""
     scale = SMALL_SIDE_PX / max(image.shape[:2])
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def _motion(previous: np.ndarray, current: np.ndarray) -> float:
+def image_motion(previous: np.ndarray, current: np.ndarray) -> float:
     """Median length of the optical flow of corners, as a fraction of the longer side."""
     corners = cv2.goodFeaturesToTrack(previous, 150, 0.01, 6)
     if corners is None or previous.shape != current.shape:
