@@ -1,4 +1,4 @@
-"""Milliseconds and peak memory of a cross-view network, part by part, and of its cost volume done plainly.
+"""Milliseconds and peak memory of a network, part by part, and of its cost volume, where it has one, done plainly.
 
 python benchmarks/inference.py [--model cvm-lite] [--size 240x320] [--views 3] [--set model.a=b] [--threads N]
                                [--device cuda] [--bf16] [--compile] [--repeats N] [--json]
@@ -7,8 +7,8 @@ The cost volume is where the network has it: `--set model.volume_stride=8` puts 
 Plain cost volumes: features of every plane sampled in one grid_sample call, as cross-view networks usually do
 ("stacked"), and plane by plane, which takes less memory ("per plane"). On CUDA the fused kernel is there as well. All
 get the same features and poses in the same run, in turn; the largest difference between their scores is given. Times
-are the smallest of the repeats, since a busy machine only ever adds. Memory is what a part takes at its peak beyond
-what was there before.
+are the smallest of the repeats, since a busy machine only ever adds; CPU time, of all threads, hardly minds it. Memory
+is what a part takes at its peak beyond what was there before.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--bf16", action="store_true")
-    parser.add_argument("--compile", action="store_true", help="compile the encoder")
+    parser.add_argument("--compile", action="store_true", help="compile the encoder; all, without cost volume")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -47,7 +47,9 @@ def main() -> None:
         return
     print(f"{result['what']}; {arguments.threads} threads, load average {os.getloadavg()[0]:.1f}")
     for row in result["rows"]:
-        print(f"{row['part']:32}{row['ms']:10.2f} ms{row['peak_mb']:10.1f} MB")
+        print(f"{row['part']:32}{row['ms']:10.2f} ms{row['cpu_ms']:10.2f} ms of CPU{row['peak_mb']:10.1f} MB")
+    if "score_spread" not in result:
+        return
     print(
         f"cost volume: {result['faster_than_stacked']:.1f} x as fast as stacked, "
         f"{result['faster_than_per_plane']:.1f} x as fast as per plane; scores differ by at most "
@@ -71,13 +73,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     meter = Meter(arguments.device, arguments.repeats)
     with torch.inference_mode(), torch.autocast(arguments.device, torch.bfloat16, enabled=arguments.bf16):
         rows, volumes = parts(network, batch, meter, arguments.compile)
+    what = f"{arguments.model}, {arguments.size}, {arguments.views} views, {arguments.device}"
+    result = {"what": what + (", bf16" if arguments.bf16 else ""), "rows": rows}
+    if not volumes:
+        return result
     milliseconds = {row["part"]: row["ms"] for row in rows}
     ours, *others = volumes
     seen = ours != 0
-    return {
-        "what": f"{arguments.model}, {arguments.size}, {arguments.views} views, {arguments.device}"
-        f"{', bf16' if arguments.bf16 else ''}",
-        "rows": rows,
+    return result | {
         "faster_than_stacked": milliseconds["cost volume, plain, stacked"] / milliseconds["cost volume"],
         "faster_than_per_plane": milliseconds["cost volume, plain, per plane"] / milliseconds["cost volume"],
         "largest_difference": max(float((ours - other)[seen].abs().max()) for other in others),
@@ -86,19 +89,38 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def parts(network: Any, batch: Any, meter: Meter, compiled: bool) -> tuple[list[dict], list]:
-    """Rows of all parts, and the scores of all cost volumes, ours first."""
+    """Rows of all parts, and the scores of all cost volumes, ours first; none without a cross-view module."""
     import torch
 
+    from streammtl.decoders.depth_prior import focal_lengths
+
+    encoder = torch.compile(network.encoder) if compiled else network.encoder
+    pyramid = meter.run("encoder, reference view", lambda: encoder(batch.images[:, 0]))
+    seen, volumes = (None, []) if network.cross_view is None else cross_view_parts(network, batch, meter)
+    features = meter.run("decoder", lambda: network.decoder(pyramid, seen))
+    if network.mixer is not None:
+        features = meter.run("task mixer", lambda: network.mixer(features, pyramid.levels[-1]))
+
+    def heads() -> Any:
+        inputs = features | {task: double(features[task]) for task, double in network.doubling.items()}
+        network.depth_head(inputs["depth"], seen, focal_lengths(batch.K[:, 0]))
+        return [head(inputs[task]) for task, head in network.heads.items()]
+
+    meter.run("heads", heads)
+    whole = torch.compile(network) if compiled and seen is None else network
+    meter.run("whole network", lambda: whole(batch))
+    return meter.rows, volumes
+
+
+def cross_view_parts(network: Any, batch: Any, meter: Meter) -> tuple[Any, list]:
+    """What the cross-view module gives, and the scores of all cost volumes, ours first."""
     from streammtl.crossview.cost_volume import build_cost_volume
     from streammtl.crossview.hypotheses import depth_hypotheses
     from streammtl.crossview.neighbours import best_neighbours
     from streammtl.crossview.warp import sweep_geometry
-    from streammtl.decoders.depth_prior import focal_lengths
 
     cross = network.cross_view
-    encoder = torch.compile(network.encoder) if compiled else network.encoder
     images = batch.images.flatten(0, 1)
-    pyramid = meter.run("encoder, reference view", lambda: encoder(batch.images[:, 0]))
     read = (images,) if cross.settings.match_features == "own" else (network.encoder, images)
     maps = meter.run("spatial encoder, all views", lambda: cross.encoder(*read)).unflatten(0, batch.view_mask.shape)
     count = max(1, min(cross.settings.num_neighbours, batch.view_mask.shape[1] - 1))
@@ -127,15 +149,7 @@ def parts(network: Any, batch: Any, meter: Meter, compiled: bool) -> tuple[list[
     seen = cross(batch, network.encoder)
     if seen.upsampled is not None:
         meter.run("upsampling", lambda: cross.upsampled(seen.features, seen.volume))
-    features_of = meter.run("decoder", lambda: network.decoder(pyramid, seen))
-
-    def heads() -> Any:
-        network.depth_head(features_of["depth"], seen, focal_lengths(batch.K[:, 0]))
-        return [head(features_of[task]) for task, head in network.heads.items()]
-
-    meter.run("heads", heads)
-    meter.run("whole network", lambda: network(batch))
-    return meter.rows, volumes
+    return seen, volumes
 
 
 def stacked_volume(reference: Any, sources: Any, geometry: Any, planes: Any) -> Any:
@@ -197,16 +211,18 @@ class Meter:
     def run_in_turn(self, parts: dict[str, Callable[[], Any]]) -> list[Any]:
         """Results of several parts that take turns, so that other load on the machine meets them alike."""
         results = [work() for work in parts.values()]
-        fastest = dict.fromkeys(parts, float("inf"))
+        fastest, least_cpu = dict.fromkeys(parts, float("inf")), dict.fromkeys(parts, float("inf"))
         for _ in range(self.repeats):
             for part, work in parts.items():
                 self._wait()
-                start = time.perf_counter()
+                start, cpu = time.perf_counter(), time.process_time()
                 work()
                 self._wait()
                 fastest[part] = min(fastest[part], time.perf_counter() - start)
+                least_cpu[part] = min(least_cpu[part], time.process_time() - cpu)
         for part, work in parts.items():
-            self.rows.append({"part": part, "ms": 1e3 * fastest[part], "peak_mb": self._peak_of(work) / 1e6})
+            times = {"ms": 1e3 * fastest[part], "cpu_ms": 1e3 * least_cpu[part]}
+            self.rows.append({"part": part, **times, "peak_mb": self._peak_of(work) / 1e6})
         return results
 
     def _peak_of(self, work: Callable[[], Any]) -> float:

@@ -13,7 +13,7 @@ images, steps, seeds and terms of the loss are the same for all. Seven tasks: th
 shading, which are trained along and not shown. Rooms, folders and options are those of benchmarks/learning.py.
 
 --cost: milliseconds and memory of each mixer alone, forward and with its gradients, on features of 64 channels at 1/4
-of the size. Times are the smallest of the repeats, since a busy machine only ever adds.
+of the size. Times are CPU times, the smallest of the repeats, since a busy machine only ever adds.
 """
 
 from __future__ import annotations
@@ -124,10 +124,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(json.dumps(found, indent=1))
         return 0
-    print("| mixer | tasks | k parameters | ms | MB | ms with gradients | MB with gradients |")
+    print("| mixer | tasks | k parameters | CPU ms | MB | CPU ms with gradients | MB with gradients |")
     print("|---" * 7 + "|")
     for cost in found:
-        cells = " | ".join(f"{row['ms']:.1f} | {row['peak_mb']:.0f}" for row in cost["rows"])
+        cells = " | ".join(f"{row['cpu_ms']:.1f} | {row['peak_mb']:.0f}" for row in cost["rows"])
         print(f"| {cost['mixer']} | {cost['tasks']} | {cost['parameters'] / 1e3:.0f} | {cells} |")
     return 0
 
