@@ -122,3 +122,10 @@ def still_cameras(camera: Camera, count: int) -> FrameGeometry:
     """Frames of a camera that does not move."""
     T = np.tile(np.eye(4), (count, 1, 1))
     return FrameGeometry(T, camera.K.astype(np.float32), (camera.height, camera.width))
+
+
+def moving_pair(camera: Camera) -> FrameGeometry:
+    """A frame and the one that follows, from where nobody knows: it is no other view of the first one's scene."""
+    alone = still_cameras(camera, 2)
+    alone.T_world_cam[1] = np.nan
+    return alone

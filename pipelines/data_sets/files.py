@@ -89,8 +89,12 @@ def read_flo(path: Path) -> np.ndarray:
 def read_mat(path: Path, name: str) -> np.ndarray:
     """One variable of a MATLAB file up to version 7.2."""
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
-    return loadmat(path)[name]
+    try:
+        return loadmat(path)[name]
+    except MatReadError as error:
+        raise ValueError(error) from error
 
 
 @reader
@@ -111,16 +115,25 @@ def read_exr(path: Path) -> np.ndarray:
         import OpenEXR
     except ImportError as missing:
         raise ConfigError(f"{path} is OpenEXR, which needs its library: {EXTRA}.") from missing
-    with OpenEXR.File(str(path)) as file:
-        channels = file.channels()
-        found = channels["RGB"] if "RGB" in channels else channels["RGBA"]
-        return found.pixels[..., :3].astype(np.float32)
+    try:
+        with OpenEXR.File(str(path)) as file:
+            channels = file.channels()
+            found = channels["RGB"] if "RGB" in channels else channels["RGBA"]
+            return found.pixels[..., :3].astype(np.float32)
+    except RuntimeError as error:
+        raise ValueError(error) from error
 
 
 @reader
 def read_table(path: Path) -> np.ndarray:
     """f64 [rows, columns] of numbers in a text file."""
     return np.loadtxt(path, ndmin=2)
+
+
+@reader
+def read_table_below(path: Path) -> np.ndarray:
+    """f64 [rows, columns] of numbers in a text file whose first line names the columns."""
+    return np.loadtxt(path, ndmin=2, skiprows=1)
 
 
 @reader

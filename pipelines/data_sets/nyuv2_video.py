@@ -48,7 +48,7 @@ class NyuVideo(DataSet):
         camera = model.camera
         if camera is None or not camera.is_pinhole or model.points_xyz is None:
             notes = "; ".join(model.notes) or "cameras.txt or points3D.txt is missing, or the camera has distortion"
-            raise DataError(f"{self.name}: the COLMAP model of {take.key} cannot be used: {notes}. {self.where}")
+            raise self._unusable(take.key, notes)
         T_model = model.T_world_cam.copy()
         T_model[:, :3, 3] *= self._metres(take, model)
         T = np.full((len(take.frames), 4, 4), np.nan)
@@ -65,7 +65,14 @@ class NyuVideo(DataSet):
         return depth_truth(read_numbers(path).astype(np.float32) / MM_PER_M)
 
     def _model(self, scene: str) -> PoseTable:
-        return read_colmap(self.path(scene, "sparse", "images.txt"))
+        path = self.path(scene, "sparse", "images.txt")
+        try:
+            return read_colmap(path)
+        except (OSError, ValueError) as error:
+            raise self._unusable(scene, str(error)) from error
+
+    def _unusable(self, scene: str, why: str) -> DataError:
+        return DataError(f"{self.name}: the COLMAP model in {self.path(scene)} cannot be used: {why}. {self.where}")
 
     def _metres(self, take: Take, model: PoseTable) -> float:
         """Metres per unit of the model: the median over all points seen of sensor depth by the model's depth."""

@@ -7,6 +7,7 @@ import pytest
 
 from streammtl.data.clip import Clip
 from tests.pipelines.data_sets import indoor_layouts as indoor
+from tests.pipelines.data_sets import other_layouts as other
 from tests.rendered_pool import room_clip
 
 WRITERS = {
@@ -15,6 +16,13 @@ WRITERS = {
     "pascal-context": indoor.write_pascal_context,
     "scannet": indoor.write_scannet,
     "7-scenes": indoor.write_seven_scenes,
+    "cityscapes": other.write_cityscapes,
+    "hypersim": other.write_hypersim,
+    "mid-intrinsics": other.write_mid_intrinsics,
+    "diode": other.write_diode,
+    "virtual-kitti-2": other.write_virtual_kitti,
+    "kitti-flow": other.write_kitti_flow,
+    "flyingthings3d": other.write_flyingthings3d,
 }
 
 
