@@ -86,41 +86,41 @@ def inside(points: np.ndarray) -> np.ndarray:
 
 
 def measure(path: Path, n: int) -> None:
-    report("open the map", timed(lambda: open_map(path)), "s")
-    start = time.perf_counter()
-    volume = Volume(open_map(path), memory_bytes=1 << 30)
-    report(f"index its {len(volume):,} blocks", time.perf_counter() - start, "s")
-    first = time.perf_counter()
-    volume.view(CAMERA, looking(0))
-    report("first view, 640x480, which also compiles or loads its loops", time.perf_counter() - first, "s")
-    cold = Volume(open_map(path), memory_bytes=1 << 30)
-    report("first view of a volume just made, nothing read yet", once(lambda: cold.view(CAMERA, looking(0))), "s")
-    report("the same view again", timed(lambda: cold.view(CAMERA, looking(0))), "s")
+    print(f"{'':68}{'wall':>12}{'CPU':>12}")
+    report("open the map", timed(lambda: open_map(path)))
+    report("index its blocks", once(lambda: volume_of(path)))
     report(
-        "the view from a step aside, mean of 10", once(lambda: [cold.view(CAMERA, looking(i)) for i in range(10)]) / 10
+        "first view, 640x480, with compiling or loading its loops",
+        once(lambda: volume_of(path).view(CAMERA, looking(0))),
     )
+    cold = volume_of(path)
+    report(
+        f"first view of a volume of {len(cold):,} blocks, none read yet", once(lambda: cold.view(CAMERA, looking(0)))
+    )
+    report("the same view again", timed(lambda: cold.view(CAMERA, looking(0))))
+    report("ten views, each from a step aside", once(lambda: [cold.view(CAMERA, looking(i)) for i in range(10)]))
     points = near_walls(n)
-    report(
-        f"{n:,} points of one room: distance, colour, label; first time", n / once(lambda: cold.sample(points)), "/s"
-    )
-    report("the same, blocks in memory", n / timed(lambda: cold.sample(points)), "/s")
-    report("distance only", n / timed(lambda: cold.tsdf_m(points)), "/s")
-    report("most voxels kept in memory", cold._voxels.nbytes / 2**20, "MiB")
+    cold = volume_of(path)
+    report(f"{n:,} points of one room: distance, colour, label; first time", once(lambda: cold.sample(points)), n)
+    report("the same, blocks in memory", timed(lambda: cold.sample(points)), n)
+    report("distance only", timed(lambda: cold.tsdf_m(points)), n)
     peers(points)
+
+
+def volume_of(path: Path) -> Volume:
+    return Volume(open_map(path), memory_bytes=1 << 30)
 
 
 def peers(points: np.ndarray) -> None:
     grid = np.stack(np.meshgrid(*[np.arange(-8, n) for n in (ROOM_M / VOXEL_M).astype(int) + 8], indexing="ij"), -1)
     dense = inside(grid * VOXEL_M).clip(-TRUNCATION_M, TRUNCATION_M).astype(np.float32)
     at = points.T / VOXEL_M + 8
-    seconds = timed(lambda: map_coordinates(dense, at, order=1))
-    report("scipy, dense array, distance only", len(points) / seconds, "/s")
-    mesh = extract_mesh(room_blocks(), VOXEL_M)
-    rays = MeshRays(mesh)
+    report("scipy, dense array, distance only", timed(lambda: map_coordinates(dense, at, order=1)), len(points))
+    rays = MeshRays(extract_mesh(room_blocks(), VOXEL_M))
     y, x = np.mgrid[: CAMERA.height, : CAMERA.width].reshape(2, -1)
     local = np.stack([(x - CAMERA.cx) / CAMERA.fx, (y - CAMERA.cy) / CAMERA.fy, np.ones(x.shape)], -1)
     T = looking(0)
-    report("Open3D rays on one room's mesh", timed(lambda: rays.cast(T[None, :3, 3], local @ T[:3, :3].T)), "s")
+    report("Open3D rays on one room's mesh", timed(lambda: rays.cast(T[None, :3, 3], local @ T[:3, :3].T)))
 
 
 def looking(step: int) -> np.ndarray:
@@ -142,20 +142,24 @@ def near_walls(n: int) -> np.ndarray:
     return points
 
 
-def once(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def once(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU seconds, of all threads."""
+    wall, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> tuple[float, float]:
     """The shortest of several turns, after one that does not count."""
     work()
-    return min(once(work) for _ in range(TURNS))
+    turns = [once(work) for _ in range(TURNS)]
+    return min(wall for wall, _ in turns), min(cpu for _, cpu in turns)
 
 
-def report(what: str, value: float, unit: str = "s") -> None:
-    print(f"{what:75} {value:14,.3f} {unit}" if unit == "s" else f"{what:75} {value:14,.0f} {unit}", flush=True)
+def report(what: str, seconds: tuple[float, float], count: int | None = None) -> None:
+    """One line: seconds, or with a count so many a second."""
+    values = [f"{s:.3f} s" if count is None else f"{count / s / 1e6:.2f} M/s" for s in seconds]
+    print(f"{what:68}" + "".join(f"{value:>12}" for value in values), flush=True)
 
 
 if __name__ == "__main__":

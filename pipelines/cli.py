@@ -151,10 +151,14 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            "--to", help="OUT.ply or .glb (mesh), .tum (trajectory), .png (pictures), transforms.json, DIR/ (COLMAP)."
+            "--to",
+            help=".ply .glb .obj .usd (mesh), .las (labelled points), .tum .kitti (trajectory), .png (pictures), "
+            "plan.png .svg (floor plan), .pgm (occupancy grid), objects.json, scene_graph.json .graphml, .rrd (Rerun), "
+            "transforms.json, DIR/ (COLMAP).",
         ),
     ],
-    colours: Annotated[str, typer.Option("--colours", help="rgb or label")] = "rgb",
+    colour: Annotated[str, typer.Option("--colour", help="rgb, or class: the colours of labels.")] = "rgb",
+    faces: Annotated[int | None, typer.Option("--faces", min=1, help="Thin a mesh to so many triangles.")] = None,
     points: Annotated[bool, typer.Option("--points", help="Point cloud instead of a mesh.")] = False,
     keyframes: Annotated[bool, typer.Option("--keyframes", help="Trajectory of keyframes only.")] = False,
     as_json: Json = False,
@@ -163,7 +167,7 @@ def export(
     from mapping.export import export_map
     from mapping.store.reader import open_map
 
-    written = export_map(open_map(path), to, colours=colours, points=points, keyframes_only=keyframes)
+    written = export_map(open_map(path), to, colour=colour, points=points, keyframes_only=keyframes, faces=faces)
     print_result({"written": str(written)}, f"wrote {written}", as_json)
 
 

@@ -1,4 +1,4 @@
-"""The surface of a map as exports take it: coloured as recorded, or by label."""
+"""The surface of a map as exports take it: coloured as recorded, or by class."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ import numpy as np
 
 from mapping.store.header import LabelSpaceRecord
 from mapping.store.reader import MapReader
+from mapping.surface.decimate import decimated
 from mapping.surface.map_mesh import map_mesh
 from mapping.surface.mesh import Mesh
 from streammtl.errors import ConfigError
 
-Colours = Literal["rgb", "label"]
+Colour = Literal["rgb", "class"]
 
 
-def map_surface(reader: MapReader, colours: Colours = "rgb") -> Mesh:
-    """The merged mesh in the world frame: the one stored, else extracted now.
+def map_surface(reader: MapReader, colour: Colour = "rgb", faces: int | None = None) -> Mesh:
+    """The merged mesh in the world frame: the one stored, else extracted now; with `faces`, of no more triangles.
 
-    Raises: ConfigError when colours by label are asked of a map without labels.
+    Raises: ConfigError when colours by class are asked of a map without labels.
     """
-    if colours == "label" and reader.header.label_space is None:
-        raise ConfigError("this map holds no labels, so it cannot be coloured by label; export with colours 'rgb'.")
+    if colour == "class" and reader.header.label_space is None:
+        raise ConfigError("this map holds no labels, so it cannot be coloured by class; export with colour 'rgb'.")
     mesh = reader.surface()
     if mesh is None:
         mesh = map_mesh(reader)
-    if colours == "label":
+    if faces is not None:
+        mesh = decimated(mesh, faces)
+    if colour == "class":
         mesh = replace(mesh, colours=label_palette(reader.header.label_space)[mesh.labels])
     return mesh
 

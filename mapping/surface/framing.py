@@ -85,8 +85,14 @@ def along_walls(mesh: Mesh, up: np.ndarray) -> np.ndarray:
     normals = face_normals(mesh)
     steep = np.abs(normals @ up) < 0.3 * np.linalg.norm(normals, axis=1)
     x, y = normals[steep] @ e1, normals[steep] @ e2
-    # walls a quarter turn apart add up when angles are taken four times
-    angle = np.angle((np.hypot(x, y) * np.exp(4j * np.arctan2(y, x))).sum()) / 4 if steep.any() else 0.0
+    # walls a quarter turn apart share a bin; the fullest one and its neighbours decide, so that slanted walls do not
+    turn = np.arctan2(y, x) % (np.pi / 2)
+    total = np.bincount((turn * (180 / np.pi)).astype(int) % 90, np.hypot(x, y), minlength=90)
+    near = sum(np.roll(total, shift) for shift in range(-3, 4))
+    middle = np.deg2rad(np.argmax(near) + 0.5)
+    off = (turn - middle + np.pi / 4) % (np.pi / 2) - np.pi / 4
+    chosen = np.abs(off) < np.deg2rad(3.5)
+    angle = middle + np.average(off[chosen], weights=np.hypot(x, y)[chosen]) if chosen.any() else 0.0
     return np.cos(angle) * e1 + np.sin(angle) * e2
 
 

@@ -32,6 +32,7 @@ def map_mesh(reader: MapReader, component: int | None = None) -> Mesh:
 
 def join(meshes: list[Mesh]) -> Mesh:
     """One mesh of several, side by side."""
+    sure = [mesh.label_confidence for mesh in meshes]
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])[:-1]
     return Mesh(
         vertices=np.concatenate([mesh.vertices for mesh in meshes] or [np.zeros((0, 3), np.float32)]),
@@ -42,4 +43,5 @@ def join(meshes: list[Mesh]) -> Mesh:
         normals=np.concatenate([mesh.normals for mesh in meshes] or [np.zeros((0, 3), np.float32)]),
         colours=np.concatenate([mesh.colours for mesh in meshes] or [np.zeros((0, 3), np.uint8)]),
         labels=np.concatenate([mesh.labels for mesh in meshes] or [np.zeros(0, np.uint8)]),
+        label_confidence=None if not sure or any(values is None for values in sure) else np.concatenate(sure),
     )

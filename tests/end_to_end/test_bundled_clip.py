@@ -111,5 +111,5 @@ def test_a_network_asked_for_untrained_brings_labels_and_a_measured_scale(tmp_pa
     reader = open_map(out)
     assert reader.header.label_space.name == "nyu40"
     assert any(submap.blocks.label_ids.any() for submap in reader.submaps())
-    answer = streammtl("export", out, "--to", tmp_path / "labels.ply", "--colours", "label")
+    answer = streammtl("export", out, "--to", tmp_path / "labels.ply", "--colour", "class")
     assert answer.code == 0, answer.err

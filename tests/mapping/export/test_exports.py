@@ -82,7 +82,7 @@ def test_a_point_cloud_as_ply_is_read_by_open3d(reader, tmp_path):
 
 
 def test_class_colours_are_those_of_the_palette(reader, tmp_path):
-    export_map(reader, tmp_path / "m.ply", colours="label")
+    export_map(reader, tmp_path / "m.ply", colour="class")
     back = o3d.t.io.read_triangle_mesh(str(tmp_path / "m.ply"))
     expected = np.array(LABELS.palette)[tetrahedron().labels]
     np.testing.assert_array_equal(np.rint(back.vertex.colors.numpy() * 255), expected)
@@ -211,11 +211,11 @@ def test_pictures_show_the_surface_and_the_path(reader, tmp_path):
 
 
 def test_other_names_are_refused_with_the_list_of_formats(reader, tmp_path):
-    for name in ("map.obj", "map", "map.json"):
+    for name in ("map.stl", "map", "map.json"):
         with pytest.raises(ConfigError, match=r"known format.*\.ply.*\.glb.*\.tum.*transforms\.json.*COLMAP"):
             export_map(reader, tmp_path / name)
-    with pytest.raises(ConfigError, match="use 'rgb' or 'label'"):
-        export_map(reader, tmp_path / "m.ply", colours="depth")
+    with pytest.raises(ConfigError, match="use 'rgb' or 'class'"):
+        export_map(reader, tmp_path / "m.ply", colour="depth")
     with pytest.raises(ConfigError, match="inside the map"):
         export_map(reader, reader.path / "surface.ply")
 
@@ -237,7 +237,7 @@ def test_a_map_without_labels_cannot_be_coloured_by_them(tmp_path):
     with MapWriter.create(tmp_path / "m.zarr", header(label_space=None), FAST) as writer:
         writer.write_surface(tetrahedron())
     with pytest.raises(ConfigError, match="holds no labels"):
-        export_map(open_map(tmp_path / "m.zarr"), tmp_path / "m.ply", colours="label")
+        export_map(open_map(tmp_path / "m.zarr"), tmp_path / "m.ply", colour="class")
 
 
 def test_an_empty_map_exports_empty_files(tmp_path):
