@@ -15,14 +15,16 @@ from mapping.fusion.anchor import new_anchor
 from mapping.fusion.grid import VoxelGrid
 from mapping.fusion.observation import DepthObservation
 from mapping.records import FrameRecord, KeyframeRecord, Submap
+from mapping.slam.rigid import moved_pose
 from mapping.slam.scale import ScaleEstimate, depth_ratio
 from mapping.slam.scale_drift import ScaleDrift
-from mapping.slam.tracked import TrackedFrame, TrackStatus, Trajectory
+from mapping.slam.tracked import Correction, TrackedFrame, TrackStatus, Trajectory
 from mapping.slam.view_selection import ViewTuple
 from mapping.store.header import MapHeader, Progress, ScaleRecord
 from mapping.store.reader import open_map
 from mapping.store.writer import MapWriter
 from mapping.surface.map_mesh import map_mesh
+from pipelines.closed_submaps import ClosedSubmaps
 from pipelines.heap import give_back, share_arenas
 from pipelines.settings import Settings
 from pipelines.stages import Prediction, State, Step
@@ -78,6 +80,7 @@ class Mapping:
         self._open: _Growing | None = None
         self._settling: _Growing | None = None
         self._closed: list[Submap] = []
+        self._lie = ClosedSubmaps()
         self._records: list[KeyframeRecord] = []
         self._scale: ScaleEstimate | None = None
         self._drift = ScaleDrift()
@@ -93,6 +96,8 @@ class Mapping:
         step, prediction = item
         try:
             for tracked in step.tracked:
+                if tracked.correction is not None:
+                    self._correct(tracked.correction)
                 self._trajectory.add(tracked)
                 self._next_frame = tracked.index + 1
             self._scale = step.scale or self._scale
@@ -122,6 +127,17 @@ class Mapping:
     def close(self) -> None:
         """Frees the map for other writers."""
         self._writer.close()
+
+    def _correct(self, correction: Correction) -> None:
+        """Moves the submaps of a component as the middle of their stretch moves; their voxels stay as they are."""
+
+        for growing, end in ((self._settling, self._settling_end()), (self._open, self._next_frame)):
+            if growing is not None and growing.component == correction.component:
+                S_new_old = correction.at((growing.first_frame + end) // 2)
+                growing.T_world_submap = moved_pose(S_new_old, growing.T_world_submap)
+                growing.component = correction.joined
+        self._lie.correct(correction)
+        self._closed = [self._lie.placed(submap) for submap in self._closed]
 
     def _fuse(self, views: ViewTuple, prediction: Prediction | None) -> None:
         reference = views.reference
@@ -193,10 +209,20 @@ class Mapping:
 
     def _begin(self, component: int, T_world_cam: np.ndarray, first_frame: int) -> None:
         number = self._next_number()
-        if self._settling is None:  # frames without a submap so far belong to this one
-            first_frame = min([first_frame] + [frame.index for frame in self._trajectory.frames()[:1]])
+        first_frame = self._first_frame(component, first_frame)
         anchor = new_anchor(T_world_cam, self._settings.fusion)
         self._open = _Growing(number, component, anchor, VoxelGrid(self._settings.fusion), first_frame)
+
+    def _first_frame(self, component: int, keyframe: int) -> int:
+        """Frames without a submap so far belong to the new one; so do those in which its component started."""
+        if self._settling is not None and self._settling.component == component:
+            return keyframe
+        first = keyframe
+        for frame in reversed(self._trajectory.frames()):
+            if self._settling is not None and frame.index < keyframe and frame.component != component:
+                break
+            first = min(first, frame.index)
+        return first
 
     def _next_number(self) -> int:
         taken = [entry.number for entry in self._header.submaps] + [submap.number for submap in self._closed]
@@ -226,6 +252,7 @@ class Mapping:
     def _close(self, growing: _Growing, before: int) -> None:
         """Closes a submap with its frames before `before`; its voxels leave memory at the next commit."""
         submap = self._snapshot(growing, before, closed=True)
+        self._lie.add(submap, middle=(growing.first_frame + before) // 2)
         self._frames.update(record.status.value for record in submap.frames)
         self._closed.append(submap)
         self._trajectory.forget_before(before)
@@ -259,8 +286,14 @@ class Mapping:
         self._header = self._header.model_copy(
             update={"scale": self._scale_record(), "progress": self._progress_record(complete, dropped)}
         )
+        anchors, components = self._lie.moved(self._header)
         self._writer.commit(
-            submaps=submaps, keyframes=self._records, state={**states, "mapping": self._state()}, header=self._header
+            submaps=submaps,
+            keyframes=self._records,
+            state={**states, "mapping": self._state()},
+            header=self._header,
+            anchors=anchors,
+            components=components,
         )
         self._header = self._writer.header
         self._closed, self._records = [], []
@@ -307,6 +340,7 @@ class Mapping:
             "settling": _as_array(self._settling),
             "open": _as_array(self._open),
             "drift": self._drift.state(),
+            "closed": self._lie.state(),
             "fused": np.array(sorted(self._fused), np.int64),
             "closed_frames": np.array([self._frames[status.value] for status in TrackStatus], np.int64),
             **{f"trajectory_{name}": array for name, array in self._trajectory.state().items()},
@@ -320,6 +354,7 @@ class Mapping:
         self._drift = ScaleDrift.restored(state["drift"])
         self._fused = {int(i) for i in state["fused"]}
         self._frames = Counter(dict(zip([s.value for s in TrackStatus], state["closed_frames"].tolist(), strict=True)))
+        self._lie = ClosedSubmaps.restored(state["closed"], self._header)
         self._settling, self._open = self._restored(state["settling"]), self._restored(state["open"])
 
     def _restored(self, growing: np.ndarray) -> _Growing | None:

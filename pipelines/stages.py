@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mapping.slam.scale import ScaleEstimate
-from mapping.slam.tracked import TrackedFrame
+from mapping.slam.tracked import Correction, TrackedFrame
 from mapping.slam.tracker import make_tracker
 from mapping.slam.view_selection import View, ViewTuple
 from pipelines.settings import Settings
@@ -55,7 +55,7 @@ class Step:
         scale = estimates.get(views.component) if views is not None else None
         if scale is not None and scale.interval is not None:
             views = views.scaled(scale.factor)
-        tracked = [_scaled(t, estimates.get(t.component)) for t in self.tracked]
+        tracked = [_scaled(t, estimates) for t in self.tracked]
         return replace(self, tracked=tracked, views=views, scale=scale)
 
     def without_images(self) -> Step:
@@ -63,8 +63,11 @@ class Step:
         return self if self.views is None else replace(self, views=replace(self.views, neighbours=[]))
 
 
-def _scaled(tracked: TrackedFrame, scale: ScaleEstimate | None) -> TrackedFrame:
+def _scaled(tracked: TrackedFrame, estimates: dict[int, ScaleEstimate]) -> TrackedFrame:
     tracked = replace(tracked, points=None, state=None)
+    if tracked.correction is not None:
+        tracked.correction = _scaled_correction(tracked.correction, estimates)
+    scale = estimates.get(tracked.component)
     if scale is None or scale.interval is None:
         return tracked
 
@@ -77,6 +80,17 @@ def _scaled(tracked: TrackedFrame, scale: ScaleEstimate | None) -> TrackedFrame:
         revised={index: moved(T) for index, T in tracked.revised.items()},
         scale_status=scale.status,
     )
+
+
+def _scaled_correction(correction: Correction, estimates: dict[int, ScaleEstimate]) -> Correction:
+    before, after = (
+        estimates[component].factor if component in estimates else 1.0
+        for component in (correction.component, correction.joined)
+    )
+    S_new_old = correction.S_new_old.copy()
+    S_new_old[:, :3, :3] *= after / before
+    S_new_old[:, :3, 3] *= after
+    return replace(correction, S_new_old=S_new_old)
 
 
 @dataclass

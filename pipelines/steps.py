@@ -56,6 +56,8 @@ def bring_to_scale(
     for step in steps:
         waiting.append(step)
         aligner.watch(step.tracked, step.views)
+        for correction in (t.correction for t in step.tracked if t.correction is not None):
+            aligner.join(correction)
         unknown = _unknown_components(step, aligner)
         if step.views is not None and step.views.component in unknown and aligner.needs_depth:
             aligner.observe(step.views, *look(step))

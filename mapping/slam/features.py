@@ -42,7 +42,17 @@ def detect(grey: np.ndarray, count: int, taken: np.ndarray) -> np.ndarray:
     by_cell = np.argsort(cells, kind="stable")
     rank = np.empty(len(corners), int)
     rank[by_cell] = np.arange(len(corners)) - np.searchsorted(cells[by_cell], cells[by_cell])
-    return corners[np.argsort(rank + occupied[cells], kind="stable")[:count]]
+    return _sharpened(grey, corners[np.argsort(rank + occupied[cells], kind="stable")[:count]])
+
+
+def _sharpened(grey: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Corners f64 [N,2] moved to where they are between pixels, so that another view finds the same points."""
+    if not len(corners):
+        return corners
+    start = np.ascontiguousarray(corners, np.float32).reshape(-1, 1, 2)
+    moved = cv2.cornerSubPix(grey, start, (3, 3), (-1, -1), _STOP).reshape(-1, 2).astype(np.float64)
+    near = np.abs(moved - corners).max(axis=1) < 1.5
+    return np.where((near & inside(moved, *grey.shape))[:, None], moved, corners)
 
 
 def _cells(uv: np.ndarray, columns: int) -> np.ndarray:

@@ -7,7 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from mapping.slam import patches
+from mapping.slam.rigid import moved_pose
 from mapping.slam.table import Table
+from mapping.slam.tracked import Correction
 
 _SIDE = 2 * patches.RADIUS + 1
 
@@ -98,6 +100,12 @@ class LocalMap:
         """Forgets the tracks marked in bool [N], with their sightings."""
         self.tracks.keep(~gone)
         self.sightings.keep(self.rows_of(self.sightings.track) >= 0)
+
+    def correct(self, correction: Correction) -> None:
+        """Moves each keyframe as the nearest place, and each landmark with the keyframe that first saw it."""
+        self.keyframes.T_world_cam = moved_pose(correction.at(self.keyframes.index), self.keyframes.T_world_cam)
+        S = correction.at(self.tracks.patch_keyframe)
+        self.tracks.xyz = np.einsum("nij,nj->ni", S[:, :3, :3], self.tracks.xyz) + S[:, :3, 3]
 
     def forget(self, max_keyframes: int, max_landmarks: int) -> None:
         """Bounds memory: drops the oldest keyframes with the tracks first seen there, then tracks unseen longest."""

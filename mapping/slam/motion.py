@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mapping.slam.rigid import inverse, scaled_motion
+from mapping.slam.rigid import inverse, moved_pose, scale_of, scaled_motion
 
 _MAX_STRETCH = 3.0
 
@@ -35,6 +35,11 @@ class Motion:
         """Moves the last frame without taking that for motion: bundle adjustment shifted it."""
         self.T_world_cam = T_world_cam.copy()
         self.timestamp_s = timestamp_s
+
+    def move(self, S: np.ndarray) -> None:
+        """Takes the camera into a world that a similarity [4,4] leads to."""
+        self.T_world_cam = moved_pose(S, self.T_world_cam)
+        self.step[:3, 3] *= scale_of(S)
 
     def rest(self) -> None:
         """Forgets the velocity."""

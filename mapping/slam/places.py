@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
+
+from mapping.slam.table import Table
 
 _PATCH_PX = 31.0
 _CELL_BITS = (5, 42, 79)  # of a descriptor: they say in which of 8 cells it is pooled
@@ -53,12 +56,22 @@ class Place:
     """A keyframe with the landmarks it saw. The landmarks hang on it: when it moves, they move along."""
 
     index: int  # of its frame
-    component: int
+    component: int  # changes when components are joined
     T_world_cam: np.ndarray  # f64 [4,4]
     uv: np.ndarray  # f32 [N,2] ideal pixels of the landmarks
     xyz: np.ndarray  # f32 [N,3] landmarks in its camera's axes
     descriptors: np.ndarray  # u8 [N,32]
     pooled: np.ndarray  # f32 [2048]
+
+
+class Loops(Table):
+    """Places that were seen from later ones."""
+
+    columns: ClassVar = {
+        "place": ("i8", ()),  # frame index of the earlier place,
+        "seen_from": ("i8", ()),  # and of the later one
+        "S_place_later": ("f8", (4, 4)),  # a similarity, where lengths are no metres
+    }
 
 
 class Places:
@@ -67,6 +80,7 @@ class Places:
     def __init__(self, most: int) -> None:
         self.most = most
         self.all: list[Place] = []
+        self.loops = Loops()
 
     def __len__(self) -> int:
         return len(self.all)
@@ -94,6 +108,8 @@ class Places:
             around = np.linalg.norm(centres[2:] - centres[:-2], axis=1)  # between the neighbours of each inner place
             around[self.component[2:] != self.component[:-2]] = np.inf
             del self.all[1 + int(np.argmin(around))]
+            known = self.index
+            self.loops.keep(np.isin(self.loops.place, known) & np.isin(self.loops.seen_from, known))
 
     def alike(self, pooled: np.ndarray, count: int, among: np.ndarray) -> list[Place]:
         """Up to `count` places of those marked in bool [N], the most alike first."""
@@ -104,6 +120,7 @@ class Places:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything as plain arrays; pooled vectors follow from the descriptors."""
         return {
+            **self.loops.to_arrays("places.loops"),
             "places.index": self.index,
             "places.component": self.component,
             "places.T_world_cam": self.T_world_cam,
@@ -117,11 +134,11 @@ class Places:
 
     def from_arrays(self, arrays: dict[str, np.ndarray]) -> None:
         """Takes over what to_arrays gave."""
-        self.all = []
+        self.all, self.loops = [], Loops.from_arrays(arrays, "places.loops")
         ends = np.cumsum(arrays["places.count"])
         for row, (end, count) in enumerate(zip(ends.tolist(), arrays["places.count"].tolist(), strict=True)):
             mine = slice(end - count, end)
             uv, xyz, descriptors = (np.array(arrays[f"places.{name}"][mine]) for name in ("uv", "xyz", "descriptors"))
-            index, component = int(arrays["places.index"][row]), int(arrays["places.component"][row])
+            numbers = (int(arrays[f"places.{name}"][row]) for name in ("index", "component"))
             T_world_cam = np.array(arrays["places.T_world_cam"][row])
-            self.all.append(Place(index, component, T_world_cam, uv, xyz, descriptors, pool(descriptors)))
+            self.all.append(Place(*numbers, T_world_cam, uv, xyz, descriptors, pool(descriptors)))

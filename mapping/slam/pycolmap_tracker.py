@@ -20,7 +20,7 @@ from mapping.slam.recognition import Recognition
 from mapping.slam.rigid import inverse, transform
 from mapping.slam.settings import TrackerSettings
 from mapping.slam.startup import TwoViewStart, Waiting
-from mapping.slam.tracked import SparsePoints, TrackedFrame, TrackStatus
+from mapping.slam.tracked import Correction, SparsePoints, TrackedFrame, TrackStatus
 from mapping.slam.tracker import Tracker
 from streammtl.camera import Camera
 from streammtl.views import Frame, ScaleStatus
@@ -144,7 +144,10 @@ class PycolmapTracker(Tracker):
         self.motion.update(T_world_cam, frame.timestamp_s)
         if not self._wants_keyframe(T_world_cam):
             return self._posed(frame, {}, keyframe=False)
-        return self._posed(frame, self._insert_keyframe(frame, grey), keyframe=True)
+        revised, correction = self._insert_keyframe(frame, grey)
+        answer = self._posed(frame, revised, keyframe=True)
+        answer.correction = correction
+        return answer
 
     def _locate(self, frame: Frame, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
         """Rows of tracks seen, their image pixels, the pose and who agrees with it; None when lost."""
@@ -188,13 +191,18 @@ class PycolmapTracker(Tracker):
         baseline = np.linalg.norm(T_world_cam[:3, 3] - self.local_map.keyframes.T_world_cam[-1, :3, 3])
         return bool(baseline > np.tan(np.radians(self.settings.keyframe_angle_deg)) * np.median(depth))
 
-    def _insert_keyframe(self, frame: Frame, grey: np.ndarray) -> dict[int, np.ndarray]:
-        """Grows and adjusts the map; gives the poses of the earlier frames that moved."""
+    def _insert_keyframe(self, frame: Frame, grey: np.ndarray) -> tuple[dict[int, np.ndarray], Correction | None]:
+        """Grows and adjusts the map; gives the poses of the earlier frames that moved, and what a loop corrects."""
         self.mapper.insert_keyframe(self.local_map, grey, self._depth(frame), self.motion.T_world_cam, frame.index)
         moved = self.mapper.adjust(self.local_map)
-        self.memory.refresh(self.local_map)
-        self.memory.remember(self.local_map, grey, self.component)
         self.motion.correct(self.local_map.keyframes.T_world_cam[-1], frame.timestamp_s)
+        self.memory.refresh(self.local_map)
+        correction = None
+        if self.memory.remember(self.local_map, grey, self.component):
+            metric = self.scale_status is ScaleStatus.METRIC
+            correction = self.memory.close_loop(self.local_map, self.component, metric)
+        if correction is not None and correction.component == self.component:
+            self._correct(correction)
         keyframes = self.local_map.keyframes
         revised = {}
         if len(keyframes) == self.late_at:
@@ -205,7 +213,13 @@ class PycolmapTracker(Tracker):
         revised.pop(frame.index, None)
         self.local_map.forget(self.settings.max_keyframes, self.settings.max_landmarks)
         self.keyframe_tracks = int(self.local_map.tracks.followed.sum())
-        return revised
+        return revised, correction
+
+    def _correct(self, correction: Correction) -> None:
+        """Moves the local map and the camera along with the places."""
+        self.local_map.correct(correction)
+        self.motion.move(correction.at(self.local_map.keyframes.index[-1]))
+        self.component = correction.joined
 
     def _come_back(self, frame: Frame, grey: np.ndarray) -> TrackedFrame | None:
         """Poses a frame of a lost camera by a place that it shows; None where it shows none."""

@@ -8,11 +8,10 @@ import cv2
 import numpy as np
 
 from mapping.slam import colmap, features
-from mapping.slam.lens import Lens
-from mapping.slam.places import Features, Place, Places, describe, pool
+from mapping.slam.places import Features, Place, describe
+from streammtl.camera import Camera
 
 _CORNERS = 500
-_CANDIDATES = 6
 _MAX_DISTANCE = 64  # of the 256 bits of a descriptor
 _RATIO = 0.85  # of the best to the second best distance
 _MAX_ERROR_PX = 4.0
@@ -37,20 +36,15 @@ def look(grey: np.ndarray) -> Features:
 
 
 def recognise(
-    seen: Features, lens: Lens, places: Places, among: np.ndarray, seed: int, first: list[Place] | None = None
+    uv: np.ndarray, descriptors: np.ndarray, camera: Camera, candidates: list[Place], seed: int
 ) -> Recognition | None:
-    """The place that an image shows, of those marked in bool [N], or None when none is certain.
+    """The candidate that an image shows, or None when none is certain.
 
-    Places in `first` are tried before the most alike ones.
+    The image is given by ideal pixels f64 [N,2] of a pinhole camera and their descriptors u8 [N,32].
     """
-    if len(seen.uv) < _MIN_INLIERS:
-        return None
-    tried = list(first or [])
-    tried += [p for p in places.alike(pool(seen.descriptors), _CANDIDATES, among) if all(p is not q for q in tried)]
-    uv_ideal = lens.to_ideal(seen.uv)
     best = None
-    for place in tried:
-        found = _verify(seen.descriptors, uv_ideal, lens, place, seed)
+    for place in candidates:
+        found = _verify(uv, descriptors, camera, place, seed)
         if found is not None and (best is None or len(found.points) > len(best.points)):
             best = found
             if len(best.points) > 3 * _MIN_INLIERS:
@@ -71,16 +65,15 @@ def match(mine: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return np.array([m.queryIdx for m in clear], int), np.array([m.trainIdx for m in clear], int)
 
 
-def _verify(descriptors: np.ndarray, uv_ideal: np.ndarray, lens: Lens, place: Place, seed: int) -> Recognition | None:
+def _verify(uv: np.ndarray, descriptors: np.ndarray, camera: Camera, place: Place, seed: int) -> Recognition | None:
     rows, points = match(descriptors, place.descriptors)
     if len(rows) < _MIN_INLIERS:
         return None
     xyz = place.xyz[points].astype(np.float64)
-    pose = colmap.absolute_pose(uv_ideal[rows], xyz, lens.pinhole, seed, max_error_px=_MAX_ERROR_PX)
+    pose = colmap.absolute_pose(uv[rows], xyz, camera, seed, max_error_px=_MAX_ERROR_PX)
     if pose is None or pose.inliers.sum() < max(_MIN_INLIERS, _MIN_AGREEMENT * len(rows)):
         return None
-    uv = uv_ideal[rows[pose.inliers]]
-    cells = np.floor(uv / [lens.camera.width / 8, lens.camera.height / 6]).astype(int)
+    cells = np.floor(uv[rows[pose.inliers]] / [camera.width / 8, camera.height / 6]).astype(int)
     if len(np.unique(cells, axis=0)) < _MIN_CELLS:
         return None
     return Recognition(place, pose.T_world_cam, rows[pose.inliers], points[pose.inliers])

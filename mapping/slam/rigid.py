@@ -1,4 +1,4 @@
-"""Rigid transforms as f64 [4,4] matrices."""
+"""Rigid transforms as f64 [4,4] matrices, and similarities: the same with a scale in the rotation block."""
 
 from __future__ import annotations
 
@@ -57,3 +57,22 @@ def scaled_motion(T: np.ndarray, factor: float) -> np.ndarray:
 def rotation_angle_deg(R: np.ndarray) -> float:
     """Angle of a rotation [3,3], degrees."""
     return float(np.degrees(np.linalg.norm(rotation_vector(R))))
+
+
+def similarity(T: np.ndarray, scale: float) -> np.ndarray:
+    """A rigid transform [4,4] whose rotation block is multiplied by a scale: x -> scale R x + t."""
+    result = T.copy()
+    result[:3, :3] *= scale
+    return result
+
+
+def scale_of(S: np.ndarray) -> np.ndarray:
+    """Scale [...] of similarities [...,4,4]."""
+    return np.cbrt(np.linalg.det(S[..., :3, :3]))
+
+
+def moved_pose(S: np.ndarray, T_world_cam: np.ndarray) -> np.ndarray:
+    """Poses [...,4,4] in a world moved by similarities [...,4,4]: centres move and stretch, rotations only turn."""
+    result = S @ T_world_cam
+    result[..., :3, :3] /= scale_of(S)[..., None, None]
+    return result

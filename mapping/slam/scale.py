@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import t as student_t
 
+from mapping.slam.rigid import scale_of
 from mapping.slam.scale_floor import FloorFinder
 from mapping.slam.scale_settings import ScaleSettings
-from mapping.slam.tracked import TrackedFrame
+from mapping.slam.tracked import Correction, TrackedFrame
 from mapping.slam.view_selection import ViewTuple
 from streammtl.errors import ScaleError
 from streammtl.views import ScaleStatus
@@ -87,6 +88,15 @@ class ScaleAligner:
                 method = "none: depth is triangulated from poses of unknown scale"
                 self.estimates[component] = ScaleEstimate(ScaleStatus.UP_TO_SCALE, method)
         return component in self.estimates
+
+    def join(self, correction: Correction) -> None:
+        """A component that became part of another one takes over its scale, where it has none yet."""
+        if correction.component not in self.estimates and correction.joined in self.estimates:
+            known = self.estimates[correction.joined]
+            stretch = float(scale_of(correction.S_new_old[0]))
+            interval = None if known.interval is None else tuple(stretch * end for end in known.interval)
+            factor = known.factor if interval is None else stretch * known.factor
+            self.estimates[correction.component] = replace(known, factor=factor, interval=interval)
 
     def observe(self, views: ViewTuple, depth_m: np.ndarray, confidence: np.ndarray) -> None:
         """Takes the metric depth of a keyframe whose component has no scale yet.

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from mapping.slam.rigid import moved_pose, scale_of
 from streammtl.views import ScaleStatus
 
 
@@ -25,13 +26,35 @@ class SparsePoints:
     xyz: np.ndarray  # f64 [N,3] in the tracker's world
 
 
+@dataclass(frozen=True)
+class Correction:
+    """The past has moved: a loop closed, or a component turned out to be part of an older one.
+
+    It is known at places along the path of one component; all else of that component moves as the nearest place does.
+    """
+
+    component: int  # which one moves
+    joined: int  # the component that it belongs to from now on; itself, unless two were joined
+    index: np.ndarray  # i64 [N] frame indices of the places, ascending
+    S_new_old: np.ndarray  # f64 [N,4,4] similarities from the old world to the new; rigid where lengths are metres
+
+    def at(self, index: np.ndarray | int) -> np.ndarray:
+        """S_new_old [...,4,4] at frame indices [...]."""
+        after = np.searchsorted(self.index, index).clip(1, max(1, len(self.index) - 1))
+        before = after - 1
+        after = after.clip(max=len(self.index) - 1)
+        nearest = np.where(index - self.index[before] <= self.index[after] - index, before, after)
+        return self.S_new_old[nearest]
+
+
 @dataclass
 class TrackedFrame:
     """A tracker's word on one frame. Holds no image: it travels between processes.
 
     A frame hangs on a reference keyframe of the tracker: when bundle adjustment moves that keyframe (it then appears in
     a later frame's `revised`), the frame moves along. `revised` also brings poses for frames that had none when they
-    were tracked (start-up). Poses of different components cannot be compared: tracking was lost in between.
+    were tracked (start-up). Poses of different components cannot be compared: tracking was lost in between. A
+    `correction` moves all earlier frames of a component; `revised` and the frame's own pose are in the corrected world.
     """
 
     index: int
@@ -42,6 +65,7 @@ class TrackedFrame:
     T_world_cam: np.ndarray | None = None  # f64 [4,4]; None unless tracked
     reference: int | None = None  # frame index of the tracker keyframe this frame hangs on (itself for a keyframe)
     revised: dict[int, np.ndarray] = field(default_factory=dict)  # earlier frame index -> T_world_cam f64 [4,4]
+    correction: Correction | None = None  # to be applied before `revised`
     points: SparsePoints | None = None
     reason: str = ""  # why the frame is lost or skipped, for people
     state: dict[str, np.ndarray] | None = None  # the tracker's state after this frame, at a checkpoint
@@ -55,9 +79,19 @@ class Trajectory:
         self._T_reference_cam: dict[int, np.ndarray] = {}  # of frames that hang on another frame
 
     def add(self, tracked: TrackedFrame) -> None:
-        """Takes a frame and applies the revisions it brings to earlier frames."""
-        self._frames[tracked.index] = tracked
+        """Takes a frame and applies what it brings to earlier frames."""
+        self.update(tracked)
+        self.hold(tracked)
+
+    def update(self, tracked: TrackedFrame) -> None:
+        """Applies the correction and the revisions that a frame brings to earlier ones, without taking the frame."""
+        if tracked.correction is not None:
+            self.correct(tracked.correction)
         self.revise(tracked.revised)
+
+    def hold(self, tracked: TrackedFrame) -> None:
+        """Takes a frame that `update` has seen."""
+        self._frames[tracked.index] = tracked
         anchor = tracked.reference
         if tracked.T_world_cam is not None and anchor not in (None, tracked.index) and anchor in self._frames:
             T_world_reference = self._frames[anchor].T_world_cam
@@ -72,6 +106,19 @@ class Trajectory:
                 earlier.T_world_cam = T_world_cam
                 earlier.status = TrackStatus.TRACKED
                 self._T_reference_cam.pop(index, None)
+
+    def correct(self, correction: Correction) -> None:
+        """Moves the frames of one component; those that hang on a frame that is held follow it."""
+        for index, frame in self._frames.items():
+            if frame.component != correction.component:
+                continue
+            frame.component = correction.joined
+            S = correction.at(index)
+            if index in self._T_reference_cam and frame.reference in self._frames:
+                S = correction.at(frame.reference)
+                self._T_reference_cam[index][:3, 3] *= scale_of(S)
+            if frame.T_world_cam is not None:
+                frame.T_world_cam = moved_pose(S, frame.T_world_cam)
 
     def __len__(self) -> int:
         return len(self._frames)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from mapping.slam.tracked import SparsePoints, TrackedFrame, TrackStatus, Trajectory
+from mapping.slam.rigid import transform
+from mapping.slam.tracked import Correction, SparsePoints, TrackedFrame, TrackStatus, Trajectory
 from streammtl.camera import Camera
 from streammtl.views import Frame, ScaleStatus
 
@@ -135,15 +136,17 @@ class ViewSelector:
     def select(self, frame: Frame | None, tracked: TrackedFrame) -> list[ViewTuple]:
         """Takes the next frame (None where the recording skipped one); gives the keyframes that are now due."""
         due: list[ViewTuple] = []
+        self._trajectory.update(tracked)
+        if tracked.correction is not None and tracked.correction.component == self._component:
+            self._correct(tracked.correction)
         if tracked.component != self._component:
             due = self.flush()
             self._keyframes.clear()
             self._component = tracked.component
-        self._trajectory.revise(tracked.revised)
         self._scale_status = tracked.scale_status
         chosen = frame is not None and tracked.status is TrackStatus.TRACKED and self._is_keyframe(tracked)
         if chosen or tracked.reference == tracked.index:  # no other pose is asked for later
-            self._trajectory.add(tracked)
+            self._trajectory.hold(tracked)
         if chosen:
             self._keyframes.append(_Keyframe(frame, tracked.points))
             self._waiting.append(frame.index)
@@ -151,6 +154,13 @@ class ViewSelector:
                 due.append(self._tuple(self._waiting.pop(0)))
             self._trim()
         return due
+
+    def _correct(self, correction: Correction) -> None:
+        self._component = correction.joined
+        for keyframe in self._keyframes:
+            if keyframe.points is not None:
+                S = correction.at(keyframe.frame.index)
+                keyframe.points = SparsePoints(keyframe.points.uv, transform(S, keyframe.points.xyz))
 
     def flush(self) -> list[ViewTuple]:
         """Gives out all keyframes still waiting: the recording or the component ends."""

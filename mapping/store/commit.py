@@ -70,7 +70,9 @@ class Commit:
             try:
                 self._entries[number] = SubmapEntry.model_validate(self._entries[number].model_dump() | change)
             except ValidationError as error:
-                raise StoreError(f"submap {number} cannot be moved: {error.errors()[0]['msg']}; got {change}.") from None
+                raise StoreError(
+                    f"submap {number} cannot be moved: {error.errors()[0]['msg']}; got {change}."
+                ) from None
         self._point_to_submaps()
 
     def append_keyframes(self, records: Sequence[KeyframeRecord]) -> None:

@@ -74,7 +74,7 @@ def test_a_place_that_the_local_map_has_forgotten_is_found_again(box_room, clip)
     assert {answer.status for answer in answers[-20:]} == {TrackStatus.TRACKED}
     assert {answer.component for answer in answers if answer.T_world_cam is not None} == {0}
     last = range(len(frames) - 20, len(frames))
-    assert error_m([poses[0]] + [poses[i] for i in last], [clip[1][0], *clip[1][:20]], metric=True) < 0.02
+    assert error_m([poses[0]] + [poses[i] for i in last], [clip[1][0], *clip[1][:20]], metric=True) < 0.03
 
 
 @pytest.mark.parametrize("depth", [True, False])

@@ -69,7 +69,7 @@ def test_matches_are_the_mutually_nearest_by_a_margin():
 def test_a_view_between_places_is_posed_by_the_right_one(box_room, around):
     T_world_cam = looking(127, x=0.15)
     seen = look(box_room.render(T_world_cam)[0][..., 0])
-    found = recognise(seen, Lens(box_room.camera), around, np.ones(6, bool), seed=0)
+    found = recognise(seen.uv, seen.descriptors, box_room.camera, around.all, seed=0)
     assert found.place.index == 2
     error = inverse(T_world_cam) @ found.place.T_world_cam @ found.T_place_cam
     assert np.linalg.norm(error[:3, 3]) < 0.02 and rotation_angle_deg(error[:3, :3]) < 0.3
@@ -80,18 +80,17 @@ def test_a_view_between_places_is_posed_by_the_right_one(box_room, around):
 
 
 def test_another_room_noise_and_blank_walls_are_no_place(box_room, other_room, around):
-    lens, every = Lens(box_room.camera), np.ones(6, bool)
     noise = np.random.default_rng(0).integers(0, 256, (240, 320)).astype(np.uint8)
     for grey in (other_room.render(looking(120))[0][..., 0], noise, np.full((240, 320), 90, np.uint8)):
-        assert recognise(look(grey), lens, around, every, seed=0) is None
+        seen = look(grey)
+        assert recognise(seen.uv, seen.descriptors, box_room.camera, around.all, seed=0) is None
 
 
-def test_only_the_places_asked_for_are_recognised(box_room, around):
-    seen = look(box_room.render(looking(120))[0][..., 0])
-    among = np.arange(6) != 2
-    found = recognise(seen, Lens(box_room.camera), around, among, seed=0)
-    assert found is None or found.place.index != 2
-    assert around.alike(pool(seen.descriptors), 3, ~among)[0].index == 2
+def test_the_place_that_looks_most_alike_comes_first(box_room, around):
+    pooled = pool(look(box_room.render(looking(125))[0][..., 0]).descriptors)
+    every = np.ones(6, bool)
+    assert around.alike(pooled, 3, every)[0].index == 2
+    assert [place.index for place in around.alike(pooled, 9, np.arange(6) == 4)] == [4]
 
 
 def test_memory_is_bounded_and_thinned_where_places_lie_densest(box_room):
