@@ -44,6 +44,11 @@ class RunReport:
             result["map_latency_ms"] = percentiles_ms(self.outcome.map_latency_s)
         return result
 
+    @property
+    def _interval(self) -> str:
+        interval = self.camera.focal_interval_px
+        return "" if interval is None else " (95 % {:.0f}..{:.0f})".format(*interval)
+
     def as_text(self) -> str:
         facts, camera = self.as_dict(), self.camera.camera()
         by_status = ", ".join(f"{count} {status}" for status, count in facts["frames_by_status"].items())
@@ -57,7 +62,7 @@ class RunReport:
             f"trajectory: {facts['trajectory_length_m']:.2f} {unit}",
             f"submaps: {facts['submaps']}{f' in {parts} unconnected parts' if parts > 1 else ''}",
             f"blocks: {facts['blocks']} of 8x8x8 voxels of {facts['voxel_size_m']:g} {unit}",
-            f"calibration: {self.camera.how}, {camera.model} fx {camera.fx:.1f} fy {camera.fy:.1f}",
+            f"calibration: {self.camera.how}, {camera.model} fx {camera.fx:.1f} fy {camera.fy:.1f}" + self._interval,
         ]
         if facts["scale"]["interval"]:
             low, high = facts["scale"]["interval"]

@@ -6,13 +6,12 @@ import logging
 import os
 import platform
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import streammtl
-from mapping.slam.calibration import estimate_camera
 from mapping.store.header import CameraRecord, LabelSpaceRecord, MapHeader, Provenance
 from mapping.store.reader import is_map, open_map
+from pipelines.calibrate import Calibration, calibrate
 from pipelines.quality_command import is_solved, model_folder, solve
 from pipelines.run import Job
 from pipelines.settings import Settings, load_settings, settings_from
@@ -22,13 +21,10 @@ from streammtl.camera import Camera
 from streammtl.errors import ConfigError, StoreError
 from streammtl.labels import label_space
 from streammtl.models.registry import model_class
-from streammtl.views import Frame
 
 logger = logging.getLogger(__name__)
 
 RECORDING_KNOWS = "given with the recording"
-CALIBRATION_SECONDS = 20.0
-CALIBRATION_IMAGES = 120  # looked at; calibration chooses among them
 
 
 @dataclass
@@ -58,16 +54,16 @@ def prepare(request: Request) -> Job:
     if request.out.exists() and not request.resume and any(_entries(request.out)):
         raise StoreError(f"{request.out} exists already. Choose another --out, or continue that map with --resume.")
     request, offline = _with_quality_poses(request)
-    settings, camera, how = _resumed_settings(request) if resumed else (_settings(request), None, "")
+    settings, known = _resumed_settings(request) if resumed else (_settings(request), None)
     if offline is not None:
-        camera, how = _solved(offline, settings, camera, request.poses) or (camera, how)
-    recording = _open(request, settings, camera or request.intrinsics)
+        known = _solved(offline, settings, known, request.poses)
+    recording = _open(request, settings, known.camera if known else request.intrinsics)
     try:
         _check_sources(settings, recording)
-        if camera is None:  # neither resumed nor found with the poses
-            recording, camera, how = _calibrated(request, settings, recording)
-        header = _header(request, settings, recording, camera, how)
-        return Job(recording, recording.camera or camera, settings, request.out, header, resumed)
+        if known is None:  # neither resumed nor found with the poses
+            recording, known = _calibrated(request, settings, recording)
+        header = _header(request, settings, recording, known)
+        return Job(recording, recording.camera or known.camera, settings, request.out, header, resumed)
     except BaseException:
         recording.close()
         raise
@@ -84,14 +80,14 @@ def _with_quality_poses(request: Request) -> tuple[Request, Request | None]:
     return replace(request, poses=folder), None if found else request
 
 
-def _solved(request: Request, settings: Settings, camera: Camera | None, folder: Path) -> tuple[Camera, str] | None:
-    """Finds the poses; gives the camera where it had to be estimated along with them."""
-    with _open(request, settings, camera or request.intrinsics) as recording:
+def _solved(request: Request, settings: Settings, known: Calibration | None, folder: Path) -> Calibration | None:
+    """Finds the poses; gives the camera where it was adjusted along with them, else what was known."""
+    with _open(request, settings, known.camera if known else request.intrinsics) as recording:
         if recording.camera is not None:
             solve(recording, recording.camera, False, settings.tracker.seed, folder)
-            return None
-        first = _estimated(recording)
-        return solve(recording, first, True, settings.tracker.seed, folder), "estimated"
+            return known
+        first = calibrate(recording)
+        return Calibration(solve(recording, first.camera, True, settings.tracker.seed, folder), "estimated")
 
 
 def _entries(path: Path) -> list[Path]:
@@ -109,7 +105,7 @@ def _settings(request: Request) -> Settings:
     return load_settings(request.config, overrides)
 
 
-def _resumed_settings(request: Request) -> tuple[Settings, Camera | None, str]:
+def _resumed_settings(request: Request) -> tuple[Settings, Calibration | None]:
     """A map is continued with the settings and the calibration it was begun with."""
     if request.overrides or request.config or request.intrinsics or request.depth:
         raise ConfigError(
@@ -118,8 +114,9 @@ def _resumed_settings(request: Request) -> tuple[Settings, Camera | None, str]:
         )
     header = open_map(request.out).header
     record = header.provenance.camera
-    own = record is None or record.how == RECORDING_KNOWS  # the recording brings it again
-    return settings_from(header.config), None if own else record.camera(), "" if own else record.how
+    if record is None or record.how == RECORDING_KNOWS:  # the recording brings it again
+        return settings_from(header.config), None
+    return settings_from(header.config), Calibration(record.camera(), record.how, record.focal_interval_px)
 
 
 def _open(request: Request, settings: Settings, camera: Camera | str | None) -> Recording:
@@ -142,30 +139,21 @@ def _check_sources(settings: Settings, recording: Recording) -> None:
         raise ConfigError(f"--depth sensor needs a recording with depth, and {recording.name} has none.")
 
 
-def _calibrated(request: Request, settings: Settings, recording: Recording) -> tuple[Recording, Camera, str]:
+def _calibrated(request: Request, settings: Settings, recording: Recording) -> tuple[Recording, Calibration]:
     """Given on the command line, else the recording's own, else estimated from its first seconds."""
     if request.intrinsics is not None:
-        return recording, parse_intrinsics(request.intrinsics, recording.width, recording.height), "given"
+        camera = parse_intrinsics(request.intrinsics, recording.width, recording.height)
+        return recording, Calibration(camera, "given")
     if recording.camera is not None:
-        return recording, recording.camera, RECORDING_KNOWS
-    estimate = _estimated(recording)
+        return recording, Calibration(recording.camera, RECORDING_KNOWS)
+    found = calibrate(recording)
     recording.close()
-    return _open(request, settings, estimate), estimate, "estimated"
+    return _open(request, settings, found.camera), found
 
 
-def _estimated(recording: Recording) -> Camera:
-    """The camera from the recording's first seconds. Raises: CameraError where they do not tell."""
-    logger.warning("The calibration of %s is unknown; estimating it from the images.", recording.name)
-    count = round(CALIBRATION_SECONDS * (recording.fps or 30.0))
-    frames = islice((f for f in recording.frames() if isinstance(f, Frame)), count)
-    step = max(1, min(count, recording.frame_count or count) // CALIBRATION_IMAGES)
-    estimate = estimate_camera([frame.image for frame in islice(frames, 0, None, step)])
-    logger.warning("%s", estimate.message)
-    return estimate.camera
-
-
-def _header(request: Request, settings: Settings, recording: Recording, camera: Camera, how: str) -> MapHeader:
+def _header(request: Request, settings: Settings, recording: Recording, calibration: Calibration) -> MapHeader:
     space = model_class(settings.model.name).label_space
+    camera = CameraRecord.of(calibration.camera, calibration.how)
     return MapHeader(
         voxel_size_m=settings.fusion.voxel_size_m,
         truncation_m=settings.fusion.truncation_m,
@@ -175,7 +163,7 @@ def _header(request: Request, settings: Settings, recording: Recording, camera: 
             version=streammtl.__version__,
             source=str(request.source),
             source_kind=recording.kind,
-            camera=CameraRecord.of(camera, how),
+            camera=camera.model_copy(update={"focal_interval_px": calibration.focal_interval_px}),
             hardware={"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count() or 0},
         ),
     )

@@ -33,3 +33,4 @@ class VideoHeader:
     frames: int | None
     endless: bool  # no known duration: a live stream
     slots: int = 0
+    focal_35mm: float | None = None  # millimetres, as the camera wrote it into the metadata

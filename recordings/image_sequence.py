@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recordings.focal_hint import photo_hint
 from recordings.image_files import DamagedImageError, read_ahead, read_depth, read_image
 from recordings.recording import Recording
 from recordings.selection import Selection
@@ -52,6 +53,7 @@ class ImageSequence(Recording):
             self.time_span_s = (self.timestamps_s[0], self.timestamps_s[-1])
         self.frame_count = selection.count(len(self.files))
         self.height, self.width = self._size_of_first_image()
+        self.focal_hint = photo_hint([entry.image for entry in self.files], self.width, self.height)
         self.has_depth = any(entry.depth is not None for entry in self.files)
         self.has_poses = any(entry.T_world_cam is not None for entry in self.files)
         self._check_depth_size()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
+from recordings.focal_hint import FocalHint
 from streammtl.camera import Camera
 from streammtl.views import Frame, SkippedFrame
 
@@ -41,6 +42,7 @@ class Recording(ABC):
         self.has_depth = False
         self.has_poses = False
         self.is_live = False
+        self.focal_hint: FocalHint | None = None  # what the camera wrote of its lens
         self.image_names: list[str] | None = None  # of image files, by index, without folder and suffix
         self.time_span_s: tuple[float, float | None] = (0.0, None)  # first and last time stamp, as far as known
         self.health = Health()
@@ -90,6 +92,7 @@ class WrappedRecording(Recording):
         self.width, self.height = inner.width, inner.height
         self.frame_count, self.fps = inner.frame_count, inner.fps
         self.camera = inner.camera
+        self.focal_hint = inner.focal_hint
         self.has_depth, self.has_poses, self.is_live = inner.has_depth, inner.has_poses, inner.is_live
         self.time_span_s, self.image_names = inner.time_span_s, inner.image_names
         self.health = inner.health

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from recordings.decoder_process import DecoderError, DecoderProcess
+from recordings.focal_hint import video_hint
 from recordings.recording import Recording
 from recordings.selection import Selection
 from recordings.settings import RecordingSettings
@@ -40,6 +41,7 @@ class VideoFile(Recording):
         self._waiting: DecoderProcess | None = self._decoder(0)
         header = self._waiting.header
         self.width, self.height, self.fps = header.width, header.height, header.fps
+        self.focal_hint = video_hint(header.focal_35mm, self.width, self.height)
         self.source_frames = header.frames  # as the file announces, None when it does not
         if header.frames and header.fps:
             self.time_span_s = (0.0, header.frames / header.fps)

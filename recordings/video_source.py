@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 
 import av
@@ -14,6 +15,7 @@ from recordings.decoder_outlet import Outlet
 from recordings.timestamps import StrictTimestamps
 from recordings.video_decoding import Decoded, VideoDecoding, upright_rgb
 
+QUICKTIME_KEY = "com.apple.quicktime.camera.focal_length.35mm_equivalent"
 MISCOUNT = 2  # containers announce this many frames too many without being damaged
 
 logging.getLogger("libav").addHandler(logging.NullHandler())
@@ -46,7 +48,8 @@ def _decode_stream(container: InputContainer, request: DecodeRequest, outlet: Ou
         return
     height, width = upright_rgb(head[-1].frame).shape[:2]
     fps = float(stream.average_rate or stream.guessed_rate or 0) or None
-    outlet.header(VideoHeader(width, height, fps, stream.frames or None, endless=container.duration is None))
+    header = VideoHeader(width, height, fps, stream.frames or None, endless=container.duration is None)
+    outlet.header(replace(header, focal_35mm=_focal_35mm(container)))
     known = [item.pts for item in head if item.pts is not None]
     clock = StreamClock(min(known) if known else 0, float(stream.time_base), fps)
     if request.start and decoding.seek(request.start):
@@ -54,6 +57,14 @@ def _decode_stream(container: InputContainer, request: DecodeRequest, outlet: Ou
     else:
         send(chain(head, items), request, outlet, clock, (height, width))
     outlet.end(_damage(decoding, whole=request.stop is None))
+
+
+def _focal_35mm(container: InputContainer) -> float | None:
+    """The 35 mm equivalent in a phone's metadata."""
+    try:
+        return float(container.metadata[QUICKTIME_KEY])
+    except (KeyError, ValueError):
+        return None
 
 
 def _until_first_frame(items: Iterator[Decoded]) -> list[Decoded]:

@@ -33,12 +33,21 @@ class CalibrationEstimate:
     registered: int  # images it rests on
     message: str  # for people
 
+    @property
+    def focal_interval_px(self) -> tuple[float, float] | None:
+        """95 % of the focal length, if the lens is as the model says."""
+        if self.focal_sigma_px is None:
+            return None
+        half = 1.96 * self.focal_sigma_px
+        return (self.camera.fx - half, self.camera.fx + half)
 
-def estimate_camera(images: Iterable[np.ndarray], seed: int = 0) -> CalibrationEstimate:
+
+def estimate_camera(images: Iterable[np.ndarray], seed: int = 0, focal_px: float | None = None) -> CalibrationEstimate:
     """Focal length and radial distortion from images u8 [H,W,3] RGB of a recording's beginning, in order of time.
 
     Give it the first 10 to 20 seconds; it chooses some two dozen images with motion in between, and solves structure
-    from motion with one focal length, the principal point in the middle of the image.
+    from motion with one focal length, the principal point in the middle of the image. `focal_px`, where the camera
+    wrote it beside its pictures, is tried first.
     Raises: CameraError when the images do not tell: too few fit together, the camera hardly moved or only turned.
     """
     estimates, reason = [], ""
@@ -46,7 +55,7 @@ def estimate_camera(images: Iterable[np.ndarray], seed: int = 0) -> CalibrationE
         if len(chosen) < MIN_IMAGES:
             reason = reason or f"only {len(chosen)} of the images differ by enough motion, {MIN_IMAGES} are needed"
             continue
-        solved = solve_cameras(chosen, seed)
+        solved = solve_cameras(chosen, seed, focal_px)
         accepted = [candidate for candidate in solved if not _problem(candidate, len(chosen))]
         if accepted:
             estimates.append(_estimate(accepted[-1], len(chosen)))  # with the radial term where that is accepted

@@ -18,6 +18,7 @@ import pycolmap  # isort: skip
 FEATURES = 3000  # per image
 # Focal lengths to start from, times the longer side. A start must be within some 20 % for the views to fit together.
 START_FOCALS = (0.5, 0.75, 1.0, 1.35)
+HINT_FITS = 0.8  # share of the images that must fit together under a focal length told beforehand
 MEDIAN_OF_RAYLEIGH = 1.1774  # median length of a 2D error, in standard deviations of each coordinate
 
 
@@ -34,17 +35,18 @@ class SolvedCamera:
     radial_sigma: float | None  # of the radial term, None without one
 
 
-def solve_cameras(images: Sequence[np.ndarray], seed: int = 0) -> list[SolvedCamera]:
+def solve_cameras(images: Sequence[np.ndarray], seed: int = 0, focal_px: float | None = None) -> list[SolvedCamera]:
     """One camera for all u8 [H,W,3] RGB images: without distortion and with one radial term; empty when nothing fits.
 
     The scene is mapped with several focal lengths held fixed, principal point in the middle; the one under which most
     sightings agree is refined by bundle adjustment. With that camera the scene is mapped and adjusted once more, so
-    that the points it rests on were not chosen by the rough start.
+    that the points it rests on were not chosen by the rough start. With a first `focal_px` the search is left out where
+    most images fit together under it.
     """
     with tempfile.TemporaryDirectory(prefix="calibration-") as folder, quiet():
         scene = ImageScene(images, Path(folder), seed, FEATURES)
         scene.match()
-        best = _best_start(scene, *images[0].shape[:2])
+        best = _best_start(scene, *images[0].shape[:2], focal_px)
         if best is None:
             return []
         rough = _adjusted_both(best)
@@ -52,14 +54,18 @@ def solve_cameras(images: Sequence[np.ndarray], seed: int = 0) -> list[SolvedCam
         return rough if sightings(again) < sightings(best) else _adjusted_both(again)
 
 
-def _best_start(scene: ImageScene, height: int, width: int) -> pycolmap.Reconstruction | None:
+def _best_start(scene: ImageScene, height: int, width: int, focal_px: float | None) -> pycolmap.Reconstruction | None:
     """The two middle focal lengths first, then the one beyond the better of them: sightings fall off on both sides."""
 
-    def mapped(factor: float) -> pycolmap.Reconstruction | None:
-        params = (factor * max(width, height), (width - 1) / 2, (height - 1) / 2)
+    def mapped(focal_px: float) -> pycolmap.Reconstruction | None:
+        params = (focal_px, (width - 1) / 2, (height - 1) / 2)
         return scene.map_step_by_step(Camera("SIMPLE_PINHOLE", width, height, params))
 
-    widest, wide, narrow, narrowest = START_FOCALS
+    if focal_px is not None:
+        found = mapped(focal_px)
+        if found is not None and found.num_reg_images() > HINT_FITS * scene.count:
+            return found
+    widest, wide, narrow, narrowest = (factor * max(width, height) for factor in START_FOCALS)
     middle = [mapped(wide), mapped(narrow)]
     outer = mapped(widest if sightings(middle[0]) >= sightings(middle[1]) else narrowest)
     return max((*middle, outer), key=sightings)

@@ -54,7 +54,8 @@ class CameraRecord(_Record):
     width: int
     height: int
     params: tuple[float, ...]
-    how: str = "given"  # given, estimated, default
+    how: str = "given"  # given, estimated, from metadata
+    focal_interval_px: tuple[float, float] | None = None  # 95 % of fx; None where it was given
 
     @classmethod
     def of(cls, camera: Camera, how: str) -> CameraRecord:
