@@ -94,7 +94,8 @@ def costs(options: argparse.Namespace) -> list[dict[str, Any]]:
 def cost_of(mixer: TaskMixer, size: tuple[int, int], repeats: int) -> list[dict[str, Any]]:
     """Two rows of a mixer on features of that size: forward, and with gradients."""
     generator = torch.Generator().manual_seed(0)
-    features = {task: torch.randn(1, WIDTH, *size, generator=generator) for task in mixer.tasks}
+    shape = (1, WIDTH, *size)
+    features = {task: torch.randn(shape, generator=generator, requires_grad=True) for task in mixer.tasks}
     context = torch.randn(1, CONTEXT, size[0] // 8, size[1] // 8, generator=generator)
 
     @torch.no_grad()

@@ -34,6 +34,7 @@ INSIDE_MIXER = {
     "mixer_heads": "heads",
     "mixer_channels": "channels",
     "mixer_shifted": "shifted",
+    "mixer_masking": "masking",
 }
 INSIDE_NETWORK = ("encoder", "encoder_levels", "decoder", "decoder_width", "depth_head", "mixer")
 
@@ -93,5 +94,5 @@ M2H_CVM = NetworkSettings(
     depthwise=True,
     head_stride=2,
     mixer="wmca+ggfm",
-    mixing=MixerSettings(channels=32),  # at which a prediction takes as many operations as cvm-lite's
+    mixing=MixerSettings(channels=32, heads=2),  # at which a prediction takes as many operations as cvm-lite's
 )
