@@ -3,8 +3,8 @@
 python benchmarks/store_cost.py [--blocks 8192] [--turns 7] [--folder DIR]
 
 Checksums: CPU seconds of writing and reading the arrays of one submap with noisy voxels, by the codecs of the store and
-by the same without CRC-32C. Durability: wall seconds of one commit (a submap, ten keyframes) with and without fsync. The
-smallest of all turns counts; bytes are those before compression.
+by the same without CRC-32C. Durability: wall seconds of one commit (a submap, ten keyframes), with and without fsync.
+The smallest of all turns counts; bytes are those before compression.
 """
 
 from __future__ import annotations

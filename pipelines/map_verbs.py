@@ -1,4 +1,4 @@
-"""Commands on finished maps: verify, repair, migrate."""
+"""Commands on finished maps: verify, repair, migrate, merge, crop, diff."""
 
 from __future__ import annotations
 
@@ -46,3 +46,52 @@ def migrate(path: MapPath, out: NewMap, as_json: Json = False) -> None:
     header = migrate_map(path, out)
     text = f"wrote {out}: layout version {header.version}, {len(header.submaps)} submaps, {header.keyframes} keyframes"
     print_result({"written": str(out), "version": header.version}, text, as_json)
+
+
+Transform = Annotated[
+    Path | None,
+    typer.Option("--transform", metavar="T.txt", help="4x4 matrix, metres, that takes points of B's world to A's."),
+]
+
+
+@app.command(epilog="Example:  streammtl merge day1.zarr day2.zarr --out both.zarr --transform day1_from_day2.txt")
+def merge(
+    a: MapPath,
+    b: Annotated[Path, typer.Argument(metavar="B.zarr", help="The map that comes second.")],
+    out: NewMap,
+    transform: Transform = None,
+    as_json: Json = False,
+) -> None:
+    """Put two maps into one: joined by a transform, else side by side as unconnected parts."""
+    from pipelines.rework_commands import merge as put_together
+
+    data, text = put_together(a, b, out, transform)
+    print_result(data, text, as_json)
+
+
+@app.command(epilog="Example:  streammtl crop walk.zarr --box=-1,-2,0,3,1,5 --out desk.zarr")
+def crop(
+    path: MapPath,
+    box: Annotated[str, typer.Option("--box", metavar="X,Y,Z,X,Y,Z", help="Low and high corner, world, metres.")],
+    out: NewMap,
+    as_json: Json = False,
+) -> None:
+    """Write the part of a map inside a box as a map of its own."""
+    from pipelines.rework_commands import crop as cut
+
+    data, text = cut(path, box, out)
+    print_result(data, text, as_json)
+
+
+@app.command(epilog="Example:  streammtl diff monday.zarr friday.zarr --json > changes.json")
+def diff(
+    a: MapPath,
+    b: Annotated[Path, typer.Argument(metavar="B.zarr", help="The later map.")],
+    transform: Transform = None,
+    as_json: Json = False,
+) -> None:
+    """Say what changed from map A to map B: surface that appeared, disappeared or moved, region by region."""
+    from pipelines.rework_commands import diff as compare
+
+    data, text = compare(a, b, transform)
+    print_result(data, text, as_json)
