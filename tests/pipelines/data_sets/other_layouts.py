@@ -80,8 +80,9 @@ def write_hypersim(root, clip: Clip, R_stored_true=TILT):
         [[scene, 1, *M.ravel()], ["ai_002_002", 1, *[""] * 9]],
     )
     columns = ["scene_name", "camera_name", "frame_id", "included_in_public_release", "split_partition_name"]
-    rows = [[scene, camera, i, i < len(clip.images) - 1, "train"] for i in range(len(clip.images))]
-    write_rows(root / "analysis" / "metadata_images_split_scene_v1.csv", columns, [*rows, ["x", "y", 0, True, "val"]])
+    frames = range(len(clip.images))
+    rows = [[scene, camera, i, i < len(frames) - 1, split] for split in ("train", "val") for i in frames]
+    write_rows(root / "analysis" / "metadata_images_split_scene_v1.csv", columns, rows)
     write_rows(
         folder / "_detail" / "metadata_scene.csv",
         ["parameter_name", "parameter_value"],

@@ -77,6 +77,19 @@ def test_cvm_trains_as_its_paper_says(name):
     assert (scaling.min_scale, scaling.max_scale, scaling.max_class_share, scaling.crop_tries) == (0.5, 2, 0.75, 10)
 
 
+def test_m2h_trains_as_its_paper_says():
+    first, late = recipe("nyuv2-m2h"), recipe("nyuv2-m2h-finetune")
+    optimiser = first.optimiser
+    assert (optimiser.learning_rate, optimiser.weight_decay) == (5e-4, 1e-4)
+    assert (optimiser.schedule, optimiser.power) == ("polynomial", 0.9)
+    assert first.objective.losses["depth"] == "huber_gradient" and first.objective.balance_temperature == 2
+    assert recipe("cityscapes-m2h").objective.losses["depth"] == "scale_invariant_log"
+    assert (first.objective.depth_normals, first.objective.label_boundaries) == (0, 0)
+    assert (late.objective.depth_normals, late.objective.label_boundaries) == (0.1, 0.1)
+    farthest = {"nyuv2-m2h": 10, "hypersim-m2h": 20, "cityscapes-m2h": 80}
+    assert {name: recipe(name).data.pool[0].far_m for name in farthest} == farthest
+
+
 def test_a_recipe_that_is_like_another_differs_in_what_it_says(tmp_path):
     (tmp_path / "a.yaml").write_text("model: {name: cvm, encoder: tiny}\ntasks: [depth]\nstages: [{steps: 3}]\n")
     (tmp_path / "b.yaml").write_text("like: a.yaml\nmodel: {num_planes: 16}\nstages: [{steps: 5}, {steps: 6}]\n")
