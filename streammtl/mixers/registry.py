@@ -12,6 +12,7 @@ from streammtl.mixers.task_mixer import MixerSettings, TaskMixer
 BUILT_IN = {
     "wmca": "streammtl.mixers.windowed_attention",
     "ggfm": "streammtl.mixers.global_gate",
+    "one_to_n": "streammtl.mixers.one_to_n",
 }
 
 _MIXERS: dict[str, type[TaskMixer]] = {}

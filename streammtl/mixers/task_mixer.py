@@ -19,6 +19,7 @@ class MixerSettings(BaseModel):
     heads: int = Field(4, description="attention heads; must divide the channels that attention works on", ge=1)
     channels: int | None = Field(None, description="channels that attention works on; none: those of the tasks", gt=0)
     shifted: bool = Field(False, description="every second layer's windows lie half a window further")
+    masking: float = Field(0.4, description="share of steps in which one_to_n leaves a task unasked", ge=0, lt=1)
     reduction: int = Field(4, description="of the two-layer gate: its inner width is that much smaller", ge=1)
 
 

@@ -21,6 +21,7 @@ class Predictor(ABC):
     tasks: tuple[str, ...]
     depth_scale: ScaleStatus  # METRIC: metres, learned; UP_TO_SCALE: the unit of the batch's poses
     label_space: str | None = None  # of the semantics it predicts
+    relative_depth: bool = False  # depth is right up to a scale and a shift of each image: fit it to known points
     needs_neighbours: bool = False  # without a valid neighbour its confidence is 0 everywhere
     size_multiple: int = 1  # of the image height and width it takes
 

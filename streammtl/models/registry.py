@@ -20,6 +20,8 @@ BUILT_IN = {
     "m2h": "streammtl.models.m2h",
     "m2h-small": "streammtl.models.m2h",
     "m2h-cvm": "streammtl.models.m2h",
+    "stablemtl": "streammtl.models.stablemtl",
+    "stablemtl-single": "streammtl.models.stablemtl",
 }
 
 _MODELS: dict[str, type[Predictor]] = {}

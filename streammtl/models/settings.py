@@ -40,12 +40,22 @@ class ModelSettings(BaseModel):
         None, description="decoder: top-down over strides 4 to 32; that of CvM or that of M2H, which fit any encoder"
     )
     decoder_width: int | None = Field(None, description="channels of each task, a multiple of 8", gt=0, multiple_of=8)
-    mixer: str | None = Field(None, description="task mixer: wmca, ggfm, a sum such as wmca+ggfm, or none at all")
+    mixer: str | None = Field(None, description="task mixer: wmca, ggfm, one_to_n, a sum such as wmca+ggfm, or none")
     mixer_window: int | None = Field(None, description="side of a task mixer's attention windows, pixels at 1/4", ge=1)
     mixer_layers: int | None = Field(None, description="attention layers of a task mixer", ge=1)
     mixer_heads: int | None = Field(None, description="attention heads of a task mixer", ge=1)
     mixer_channels: int | None = Field(None, description="channels a task mixer's attention works on", gt=0)
     mixer_shifted: bool | None = Field(None, description="every second attention layer's windows are shifted by half")
+    mixer_masking: float | None = Field(
+        None, description="share of steps in which 1-to-N attention leaves a task unasked, in training", ge=0, lt=1
+    )
+    diffusion_folder: Path | None = Field(
+        None, description="folder of a latent diffusion model (unet/, vae/) for stablemtl; none: its own tiny one"
+    )
+    unet_inputs: Literal[8, 12] | None = Field(
+        None, description="input channels of stablemtl: latents of two frames, or with four zeros as in its paper"
+    )
+    task_prompts: bool = Field(False, description="stablemtl's task tokens are CLIP's of their names, not learned anew")
     depth_head: Literal["planes", "linear"] | None = Field(
         None, description="depth: expected plane plus residual, or a linear map as the paper's"
     )
