@@ -205,7 +205,7 @@ def train(
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that train together, by Ray Train.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Train a network on rendered clips; a training is a chain of runs that continue each other exactly."""
+    """Train a network on clips or data sets; a training is a chain of runs that continue each other exactly."""
     from pipelines.train_command import train_network
 
     data, text = train_network(config, out, overrides or [], minutes, resume, workers)
@@ -218,7 +218,9 @@ def train(
     "  streammtl evaluate-model --model cvm-lite --weights lite.safetensors --data kitchen/ --views 0 --views 2",
 )
 def evaluate_model(
-    data: Annotated[Path, typer.Option("--data", help="Recording folder with depth, labelled images, or clips.")],
+    data: Annotated[
+        Path, typer.Option("--data", help="Recording with depth, labelled images, clips, or SET:SPLIT:FOLDER.")
+    ],
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="YAML with a `model` group.")] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Model by name, as `streammtl models` lists them.")

@@ -1,4 +1,4 @@
-"""What a model is judged on: recordings with a depth sensor, folders of labelled images, pools of rendered clips."""
+"""What a model is judged on: recordings with a depth sensor, labelled images, rendered clips, public data sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from pipelines.evaluate_model_normals import sensor_normals
-from pipelines.evaluate_model_views import PosedImage
+from pipelines.evaluate_model_sets import data_set_frames, named_data_set
+from pipelines.evaluate_model_views import PosedImage, nearest
 from recordings import open_recording
 from streammtl.camera import Camera
 from streammtl.data.clip import Clip
@@ -29,11 +30,14 @@ def is_pool(data: Path) -> bool:
 def sequences(
     data: Path, poses: Path | None, size: tuple[int, int], needs_truth: bool = True
 ) -> Iterator[list[PosedImage]]:
-    """The sequences of frames of `data` at `size` (height, width); a pool has one per clip.
+    """The sequences of frames of `data` at `size` (height, width); a pool has one per clip, a data set one per take.
 
     Raises: RecordingError, DataError where there is nothing to read, or, with needs_truth, to compare with.
     """
-    if is_pool(data):
+    named = named_data_set(data)
+    if named is not None:
+        yield from data_set_frames(named, size)
+    elif is_pool(data):
         pool = ClipPool(data)
         for index in range(len(pool)):
             yield clip_frames(pool.clip(index), size)
@@ -102,12 +106,3 @@ def clip_frames(clip: Clip, size: tuple[int, int]) -> list[PosedImage]:
         image = cv2.resize(np.asarray(clip.images[i]), size[::-1], interpolation=cv2.INTER_AREA)
         found.append(PosedImage(image, K, np.asarray(clip.T_world_cam[i]), truth, valid))
     return found
-
-
-def nearest(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Values [H,W,...] at the pixels of `size` (height, width): those whose centres are nearest, none mixed."""
-    rows, columns = (
-        np.clip(((np.arange(new) + 0.5) * old / new - 0.5 + 1e-6).round().astype(int), 0, old - 1)
-        for old, new in zip(values.shape[:2], size, strict=True)
-    )
-    return values[rows[:, None], columns]

@@ -63,3 +63,12 @@ def choose_sources(poses: Sequence[np.ndarray | None], reference: int, protocol:
         taken[wanted] = nearest
         del baselines[nearest]
     return [taken[wanted] for wanted in protocol.baselines_m]
+
+
+def nearest(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Values [H,W,...] at the pixels of `size` (height, width): those whose centres are nearest, none mixed."""
+    rows, columns = (
+        np.clip(((np.arange(new) + 0.5) * old / new - 0.5 + 1e-6).round().astype(int), 0, old - 1)
+        for old, new in zip(values.shape[:2], size, strict=True)
+    )
+    return values[rows[:, None], columns]

@@ -1,14 +1,19 @@
 """Several data sets in one training: shares, partial labels, views side by side with single images."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import pipelines.data_sets  # noqa: F401  it registers them
+from pipelines.evaluate_model import evaluate_model
+from pipelines.evaluate_model_data import sequences
 from streammtl.augmentation import AugmentationSettings
 from streammtl.data.sampler import ClipSampler, SamplingSettings
 from streammtl.data.sets.registry import open_source
 from streammtl.data.sets.settings import DataSetSettings
 from streammtl.errors import ConfigError, DataError
+from streammtl.models.settings import ModelSettings
 from streammtl.training.config import training_settings
 from streammtl.training.trainer import Trainer
 
@@ -95,3 +100,15 @@ def test_names_that_do_not_exist_are_told(tmp_path, tiny):
         open_source(())
     with pytest.raises(ConfigError, match=r"data\.pool"):
         training_settings(tiny | {"data": {"pool": [{"name": "scannet"}]}})
+
+
+def test_a_model_is_judged_on_a_data_set_by_its_name(copies):
+    settings = ModelSettings(name="planesweep", height=64, width=96)
+    single = evaluate_model(settings, Path(f"nyuv2-mtl:val:{copies('nyuv2-mtl')}"), (0,))
+    assert single["references"] == 5 and "depth" in single["by_sources"]["0"]
+    frames = next(sequences(Path(f"scannet:{copies('scannet')}"), None, (32, 48)))
+    assert [frame.T_world_cam is not None for frame in frames] == [True] * 4
+    assert frames[0].truth["depth"].shape == (1, 32, 48) and frames[0].valid["semantics"].shape == (32, 48)
+    assert np.allclose(frames[0].K[0, 0], copies.clip.K[0, 0] / 2)
+    with pytest.raises(ConfigError, match="no split"):
+        evaluate_model(settings, Path(f"nyuv2-mtl:test:{copies('nyuv2-mtl')}"), (0,))
