@@ -22,6 +22,7 @@ SOFT_INK, GLASS, PATH = (122, 126, 134), (120, 170, 205), (196, 88, 72)
 ON_WALLS = frozenset(("picture", "window", "door", "blinds", "curtain", "mirror", "whiteboard", "towel"))
 _WALL_M = 0.1  # how thick walls are drawn: of most only one side is seen
 _GAP_M = 0.3  # in walls, closed: what stood before them
+_HOLE_M2 = 0.01  # smaller pieces of wall, and holes in walls, are not drawn
 _LEAST_M2 = 0.02  # of floor below a thing that is drawn
 
 
@@ -68,7 +69,7 @@ def floor_plan(scene: Scene) -> Drawing:
     counts = Counter(thing.class_name for thing in scene.objects)
     drawing = Drawing(width + LEGEND_WIDTH, max(height, 200 + 24 * len(counts)), PAPER)
     for room in scene.rooms:
-        drawing.area(*_outlines(room.cells | _under_walls(room.cells, grid.wall), scene, page), fill=FLOOR)
+        drawing.area(*_outlines(_up_to_walls(room.cells, grid.wall), scene, page), fill=FLOOR)
     standing = [thing for thing in scene.objects if thing.class_name not in ON_WALLS]
     shapes = {thing.id: _footprint(thing, scene, page) for thing in standing}
     for thing in sorted(standing, key=lambda thing: _top(thing, scene)):
@@ -134,13 +135,15 @@ def _walls(scene: Scene, page: _Page) -> list[np.ndarray]:
     along = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((length, 1), np.uint8))
     mask = cv2.morphologyEx(across | along, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     found, _ = cv2.findContours(cv2.resize(mask, None, fx=2, fy=2, interpolation=0), cv2.RETR_CCOMP, 1)
-    outlines = [cv2.approxPolyDP(contour, 2.2, True)[:, 0] for contour in found]
+    least = _HOLE_M2 / (cell / 2) ** 2
+    outlines = [cv2.approxPolyDP(contour, 2.2, True)[:, 0] for contour in found if cv2.contourArea(contour) > least]
     return [page((outline + 0.5) / 2 * cell + low) for outline in outlines if len(outline) >= 3]
 
 
-def _under_walls(cells: np.ndarray, wall: np.ndarray) -> np.ndarray:
-    """The wall cells beside a room, so that no paper shows between floor and wall."""
-    return cv2.dilate(cells.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & wall
+def _up_to_walls(cells: np.ndarray, wall: np.ndarray) -> np.ndarray:
+    """A room with the cells around it and the wall beside it, so that no paper shows between floor, wall and door."""
+    wider, widest = (cv2.dilate(cells.astype(np.uint8), np.ones((n, n), np.uint8)).astype(bool) for n in (3, 5))
+    return wider | (widest & wall)
 
 
 def _footprint(thing: MapObject, scene: Scene, page: _Page) -> np.ndarray | None:
@@ -250,9 +253,13 @@ def _name_things(
 
 
 def _name_rooms(drawing: Drawing, scene: Scene, page: _Page) -> None:
-    """Writes each room's area where its floor is emptiest."""
+    """Writes each room's area where its floor is emptiest, away from the path."""
+    walked = np.zeros(scene.grid.free.shape, bool)
+    row, column = scene.grid.cells(scene.T_world_cam[:, :3, 3]).T
+    within = (row >= 0) & (row < walked.shape[0]) & (column >= 0) & (column < walked.shape[1])
+    walked[row[within], column[within]] = True
     for room in scene.rooms:
-        empty = room.cells & scene.grid.free
+        empty = room.cells & scene.grid.free & ~walked
         clear = cv2.distanceTransform(empty.astype(np.uint8), cv2.DIST_L2, 5)
         at = page(_on_floor(scene.grid.world(np.array([np.unravel_index(clear.argmax(), clear.shape)])), scene))[0]
         unit = "m²" if scene.metric else "square units"

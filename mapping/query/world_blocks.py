@@ -25,6 +25,12 @@ class _Source:
     shift: np.ndarray | None  # i64 [3] blocks; None for an anchor off the world's grid
     coordinates: np.ndarray  # i32 [M,3] in its own grid
     index: BlockIndex = field(default_factory=BlockIndex)
+    box: list[np.ndarray] = field(default_factory=list)  # lowest and highest world block, [3] each
+
+    def may_hold(self, world: np.ndarray) -> bool:
+        """Whether one of the world blocks i32 [N,3] can be made of own ones; True more often than so."""
+        low, high = self.box
+        return bool(((world >= low) & (world <= high)).all(1).any())
 
     def world_blocks(self, rows: np.ndarray, voxel_size_m: float) -> np.ndarray:
         """World blocks i32 [N,3] that the blocks at `rows` reach into."""
@@ -60,6 +66,7 @@ class WorldBlocks:
         for source in self._sources:
             source.index.add(source.coordinates)
             reached = source.world_blocks(np.arange(len(source.coordinates)), self.voxel_size_m)
+            source.box.extend([reached.min(0), reached.max(0)] if len(reached) else [np.ones(3), np.zeros(3)])
             found.append(np.ascontiguousarray(reached[self.index.find(reached) < 0]))
             self.index.add(found[-1])
         self.coordinates = np.concatenate(found)  # i32 [N,3] of every block by its number
@@ -79,7 +86,7 @@ class WorldBlocks:
         wanted = self.coordinates[numbers]
         parts, near = [], []
         for source in self._sources:
-            rows = np.unique(source.rows(wanted, self.voxel_size_m))
+            rows = np.unique(source.rows(wanted, self.voxel_size_m)) if source.may_hold(wanted) else wanted[:0, 0]
             if rows[rows >= 0].size:
                 places, blocks = self._reader.block_rows(source.number, rows[rows >= 0], look, look)
                 parts.append((source, places, blocks))
@@ -94,6 +101,8 @@ class WorldBlocks:
         world, complete = self.coordinates[numbers], np.ones(len(numbers), bool)
         places = {source.number: at for source, at, _ in parts}
         for source in self._sources:
+            if not source.may_hold(world):
+                continue
             read = np.zeros(len(source.coordinates) + 1, bool)
             read[-1] = True  # -1: nothing there
             read[places.get(source.number, [])] = True

@@ -9,8 +9,7 @@ import zarr
 
 from mapping.fusion.precision import STORED_TYPES, from_stored
 from mapping.records import BLOCK_SIZE, Blocks
-from mapping.store.arrays import read_array
-from mapping.store.contract import check_group
+from mapping.store.contract import MAX_FILE_BYTES, check_group
 from mapping.store.damage import damaged
 from mapping.store.header import SubmapEntry
 from mapping.store.place import Place
@@ -21,9 +20,10 @@ LABELS = ("label_ids", "label_weights")
 
 def read_block_index(place: Place, root: zarr.Group, entry: SubmapEntry) -> np.ndarray:
     """Block coordinates i32 [M,3] of a submap, in its own grid."""
-    group = root[entry.group]
-    check_group(place, group, "submap", {"M": entry.blocks})
-    return read_array(place, group, "block_index").astype(np.int32)
+    array = root[f"{entry.group}/block_index"]
+    if array.shape != (entry.blocks, 3) or np.prod(array.shards or array.chunks) > MAX_FILE_BYTES:
+        raise damaged(place, f"{array.path} has shape {array.shape} in chunks of {array.shards or array.chunks}")
+    return _read_spans(place, array, [(0, entry.blocks)] if entry.blocks else []).astype(np.int32)
 
 
 def read_block_rows(
@@ -34,6 +34,7 @@ def read_block_rows(
     Without `colour` colours are zero; without `labels` there are no labels per voxel (k = 0).
     """
     group = root[entry.group]
+    check_group(place, group, "submap", {"M": entry.blocks})
     names = ("block_index", *GEOMETRY, *(("colour",) if colour else ()), *(LABELS if labels else ()))
     chunk = group["tsdf"].chunks[0]
     spans = list(_spans(np.unique(np.asarray(rows) // chunk), chunk, entry.blocks))
