@@ -20,9 +20,8 @@ _SUPPORT = 10  # older keyframes that hold the adjusted ones in place
 class Mapper:
     """Inserts keyframes into a local map and refines it. Holds settings only; the map holds all state."""
 
-    def __init__(self, settings: TrackerSettings, lens: Lens, has_depth: bool) -> None:
+    def __init__(self, settings: TrackerSettings, lens: Lens) -> None:
         self.settings = settings
-        self.window = settings.depth_window if has_depth else settings.window
         self.lens = lens
 
     def insert_keyframe(
@@ -104,8 +103,8 @@ class Mapper:
             _MIN_POINT_ANGLE_DEG,
         )
 
-    def adjust(self, local_map: LocalMap, max_iterations: int = 8) -> np.ndarray:
-        """Bundle-adjusts the last keyframes and what they see; older ones hold them in place. Drops outliers.
+    def adjust(self, local_map: LocalMap, window: int, max_iterations: int = 8) -> np.ndarray:
+        """Bundle-adjusts the last `window` keyframes and what they see; older ones hold them in place. Drops outliers.
 
         Returns the frame indices of the keyframes that moved.
         """
@@ -113,7 +112,7 @@ class Mapper:
         rows = local_map.rows_of(sightings.track)
         views = local_map.keyframe_rows(sightings.keyframe)
         known = (rows >= 0) & tracks.is_landmark[rows]
-        first = max(1, len(keyframes) - self.window)  # the oldest keyframe of all never moves
+        first = max(1, len(keyframes) - window)  # the oldest keyframe of all never moves
         seen = known & np.isin(rows, rows[known & (views >= first)])
         used = np.union1d(self._support(views[seen], first), np.arange(first, len(keyframes)))
         seen &= np.isin(views, used)

@@ -139,7 +139,7 @@ class Memory:
         loops = self.places.loops
         for a, b, S in zip(loops.place.tolist(), loops.seen_from.tolist(), loops.S_place_later, strict=True):
             if a in row and b in row:
-                relations.append(Relation(row[a], row[b], S, loop=True))
+                relations.append(Relation(row[a], row[b], S))
         return self._move(moving, relax(poses, relations, [0], metric), component)
 
     def _move(self, moving: list[Place], S_world_place: np.ndarray, component: int) -> Correction:

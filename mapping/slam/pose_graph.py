@@ -23,7 +23,6 @@ class Relation:
     a: int
     b: int
     S_a_b: np.ndarray
-    loop: bool = False  # far from the start it pulls no harder than a few deviations off (Huber)
 
 
 def relax(poses: np.ndarray, relations: list[Relation], fixed: list[int], metric: bool) -> np.ndarray:
@@ -42,8 +41,6 @@ def relax(poses: np.ndarray, relations: list[Relation], fixed: list[int], metric
     for relation in relations:
         shift = _SHIFT * max(float(np.linalg.norm(relation.S_a_b[:3, 3])), _MIN_LENGTH)
         noise = gtsam.noiseModel.Diagonal.Sigmas(np.array([_TURN_RAD] * 3 + [shift] * 3 + [log_scale]))
-        if relation.loop:
-            noise = gtsam.noiseModel.Robust.Create(gtsam.noiseModel.mEstimator.Huber.Create(3.0), noise)
         graph.add(gtsam.BetweenFactorSimilarity3(relation.a, relation.b, _to_gtsam(relation.S_a_b), noise))
     settings = gtsam.LevenbergMarquardtParams()
     settings.setMaxIterations(50)

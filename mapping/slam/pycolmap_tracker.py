@@ -31,6 +31,9 @@ _MIN_AGREEMENT = 0.3  # share of the landmarks found that must agree on a pose
 _LATE_AFTER_KEYFRAMES = 4  # after the start, by when its landmarks are well placed
 
 
+_COUNTERS = ("component", "components", "phase", "lost", "late_at", "narrow", "keyframe_tracks")
+
+
 class Phase(IntEnum):
     WAITING = 0  # for a first frame that shows something
     STARTING = 1  # a reference frame is there, parallax is not
@@ -45,7 +48,7 @@ class PycolmapTracker(Tracker):
         self.has_depth = has_depth
         cv2.setNumThreads(1)  # more gain little on images of this size and starve the other stages
         self.lens = Lens(camera)
-        self.mapper = Mapper(settings, self.lens, has_depth)
+        self.mapper = Mapper(settings, self.lens)
         self.start = TwoViewStart(settings, self.lens, self.mapper)
         self.local_map = LocalMap()
         self.memory = Memory(settings, self.lens)
@@ -54,6 +57,7 @@ class PycolmapTracker(Tracker):
         self.components = 0  # how many have begun
         self.lost = 0  # frames in a row
         self.late_at = -1  # keyframes at which the frames of the start are posed once more; -1: done
+        self.narrow = 0  # keyframes since bundle adjustment looked far back
         self.keyframe_tracks = 0  # landmarks and candidates that the last keyframe saw
         self.grey = np.zeros((camera.height, camera.width), np.uint8)  # the last frame that was tracked
 
@@ -194,7 +198,9 @@ class PycolmapTracker(Tracker):
     def _insert_keyframe(self, frame: Frame, grey: np.ndarray) -> tuple[dict[int, np.ndarray], Correction | None]:
         """Grows and adjusts the map; gives the poses of the earlier frames that moved, and what a loop corrects."""
         self.mapper.insert_keyframe(self.local_map, grey, self._depth(frame), self.motion.T_world_cam, frame.index)
-        moved = self.mapper.adjust(self.local_map)
+        self.narrow = (self.narrow + 1) % self.settings.wide_every
+        window = self.settings.window if self.narrow else self.settings.wide_window
+        moved = self.mapper.adjust(self.local_map, window)
         self.motion.correct(self.local_map.keyframes.T_world_cam[-1], frame.timestamp_s)
         self.memory.refresh(self.local_map)
         correction = None
@@ -281,7 +287,6 @@ class PycolmapTracker(Tracker):
         return frame.depth_m
 
     def state(self) -> dict[str, np.ndarray]:
-        counters = [self.component, self.phase, self.lost, self.components, self.late_at, self.keyframe_tracks]
         return {
             **self.local_map.to_arrays(),
             **self.motion.to_arrays(),
@@ -289,7 +294,7 @@ class PycolmapTracker(Tracker):
             **self.start.local_map.to_arrays("start.map"),
             **self.start.waiting.to_arrays("start.waiting"),
             "start.reference": np.array(self.start.reference),
-            "counters": np.array(counters, dtype=np.int64),
+            "counters": np.array([int(getattr(self, name)) for name in _COUNTERS], np.int64),
             "grey": self.grey.copy(),
         }
 
@@ -300,7 +305,7 @@ class PycolmapTracker(Tracker):
         self.start.local_map = LocalMap.from_arrays(state, "start.map")
         self.start.waiting = Waiting.from_arrays(state, "start.waiting")
         self.start.reference = int(state["start.reference"])
-        counters = [int(value) for value in state["counters"]]
-        self.component, phase, self.lost, self.components, self.late_at, self.keyframe_tracks = counters
-        self.phase = Phase(phase)
+        for name, value in zip(_COUNTERS, state["counters"].tolist(), strict=True):
+            setattr(self, name, value)
+        self.phase = Phase(self.phase)
         self.grey = np.array(state["grey"])

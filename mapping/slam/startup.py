@@ -132,7 +132,7 @@ class TwoViewStart:
             local_map.sightings.append(
                 keyframe=frame, track=self.waiting.track[mine], uv=self.waiting.uv[mine], depth_m=0.0
             )
-        self.mapper.adjust(local_map, max_iterations=30)
+        self.mapper.adjust(local_map, self.settings.window, max_iterations=30)
         self._rescale()
         landmark = local_map.tracks.is_landmark & local_map.tracks.followed
         return bool(landmark.sum() >= _MIN_LANDMARKS)

@@ -68,7 +68,7 @@ def test_after_black_and_noise_the_camera_is_found_at_once(box_room, clip, depth
 
 
 def test_a_place_that_the_local_map_has_forgotten_is_found_again(box_room, clip):
-    settings = TrackerSettings(max_keyframes=10, depth_window=4, keyframe_angle_deg=1.5)
+    settings = TrackerSettings(max_keyframes=10, window=4, wide_window=4, keyframe_angle_deg=1.5)
     frames = clip[0][:100] + [dataclasses.replace(clip[0][0], image=image) for image in noise(LONG)] + clip[0][:20]
     answers, poses = track(box_room, numbered(frames), True, settings)
     assert {answer.status for answer in answers[-20:]} == {TrackStatus.TRACKED}

@@ -42,7 +42,7 @@ def error(poses, truth):
 def test_one_loop_takes_the_drift_out_of_a_metric_circle():
     truth = circle(60)
     start, _ = drifting(truth, 0.3, 1.0)
-    loop = Relation(0, 59, inverse(truth[0]) @ truth[59], loop=True)
+    loop = Relation(0, 59, inverse(truth[0]) @ truth[59])
     found = relax(start, [*odometry(start), loop], [0], metric=True)
     assert np.allclose(scale_of(found), 1.0, atol=1e-4)
     assert np.allclose(found[0], truth[0], atol=1e-5)
@@ -53,25 +53,25 @@ def test_one_loop_takes_the_drift_out_of_a_metric_circle():
 def test_drift_of_scale_is_spread_along_the_loop_where_lengths_are_no_metres():
     truth = circle(60)
     start, scale = drifting(truth, 0.0, 1.005)
-    loop = Relation(0, 59, similarity(inverse(truth[0]) @ truth[59], 1 / scale), loop=True)
+    loop = Relation(0, 59, similarity(inverse(truth[0]) @ truth[59], 1 / scale))
     relations = [*odometry(start), loop]
     found = relax(start, relations, [0], metric=False)
     assert scale_of(found)[59] == pytest.approx(1 / scale, rel=0.02)
     assert np.all(np.diff(scale_of(found)) < 1e-4)
-    rigid = relax(start, relations, [0], metric=True)
-    assert error(found, truth) < 0.3 * error(rigid, truth) and error(found, truth) < 0.3 * error(start, truth)
+    assert error(found, truth) < 0.2 * error(start, truth)
+    assert np.allclose(scale_of(relax(start, relations, [0], metric=True)), 1.0)
 
 
 def test_relations_that_agree_move_nothing():
     truth = circle(30)
-    loops = [Relation(i, i + 10, inverse(truth[i]) @ truth[i + 10], loop=True) for i in range(0, 20, 4)]
+    loops = [Relation(i, i + 10, inverse(truth[i]) @ truth[i + 10]) for i in range(0, 20, 4)]
     found = relax(truth, [*odometry(truth), *loops], [0], metric=True)
     assert np.abs(found - truth).max() < 1e-6
 
 
 def test_the_same_graph_gives_the_same_bits():
     start, _ = drifting(circle(80), 0.3, 1.002)
-    relations = [*odometry(start), Relation(0, 79, inverse(circle(80)[0]) @ circle(80)[79], loop=True)]
+    relations = [*odometry(start), Relation(0, 79, inverse(circle(80)[0]) @ circle(80)[79])]
     first = relax(start, relations, [0], metric=False)
     assert all(np.array_equal(relax(start, relations, [0], metric=False), first) for _ in range(3))
 
