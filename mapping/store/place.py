@@ -157,12 +157,12 @@ class Folder(Place):
         return (name for name in names if not (self.path / name).is_file())
 
     def files(self, under: str = "") -> dict[str, int]:
-        sizes = {}
+        sizes, start = {}, len(str(self.path)) + 1
         for parent, _, files in os.walk(self.path / under):
             for file in files:
                 whole = os.path.join(parent, file)
                 try:
-                    sizes[os.path.relpath(whole, self.path)] = os.stat(whole).st_size
+                    sizes[whole[start:]] = os.stat(whole).st_size
                 except FileNotFoundError:  # a writer is at work
                     continue
         return sizes
