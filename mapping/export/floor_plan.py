@@ -72,7 +72,7 @@ def floor_plan(scene: Scene) -> Drawing:
         drawing.area(*_outlines(_up_to_walls(room.cells, grid.wall), scene, page), fill=FLOOR)
     standing = [thing for thing in scene.objects if thing.class_name not in ON_WALLS]
     shapes = {thing.id: _footprint(thing, scene, page) for thing in standing}
-    for thing in sorted(standing, key=lambda thing: _top(thing, scene)):
+    for thing in sorted(standing, key=lambda thing: -thing.extent_m[0] * thing.extent_m[1]):  # small ones on top
         if shapes[thing.id] is not None:
             fill, line = _tints(thing, scene)
             drawing.area(shapes[thing.id], fill=fill, stroke=line, width=1.4)

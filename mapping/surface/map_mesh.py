@@ -43,5 +43,7 @@ def join(meshes: list[Mesh]) -> Mesh:
         normals=np.concatenate([mesh.normals for mesh in meshes] or [np.zeros((0, 3), np.float32)]),
         colours=np.concatenate([mesh.colours for mesh in meshes] or [np.zeros((0, 3), np.uint8)]),
         labels=np.concatenate([mesh.labels for mesh in meshes] or [np.zeros(0, np.uint8)]),
-        label_confidence=None if not sure or any(values is None for values in sure) else np.concatenate(sure),
+        label_confidence=None
+        if any(values is None for values in sure)
+        else np.concatenate(sure or [np.zeros(0, np.float32)]),
     )

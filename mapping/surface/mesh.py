@@ -26,11 +26,12 @@ class Mesh:
     label_confidence: np.ndarray | None = None  # f32 [N] share of the evidence that speaks for the label
 
 
-def extract_mesh(blocks: Blocks, voxel_size_m: float, min_weight: float = 0.05) -> Mesh:
+def extract_mesh(blocks: Blocks, voxel_size_m: float, min_weight: float = 0.05, kept: np.ndarray | None = None) -> Mesh:
     """Marching cubes over all cells whose eight voxels have more than `min_weight` (in sure frontal views from 1 m).
 
     Vertices lie where the distance, linear between two voxels, is zero; vertices on block borders are shared. Colours
     are interpolated alike; the label is that of the nearer voxel, or of the other one where the nearer has none.
+    With `kept` bool [M], only the triangles of cells that start in those blocks; normals count the others too.
     """
     index = BlockIndex()
     index.add(np.ascontiguousarray(blocks.index, np.int32))
@@ -66,7 +67,8 @@ def extract_mesh(blocks: Blocks, voxel_size_m: float, min_weight: float = 0.05) 
     fill_faces(neighbours, (tsdf, seen), (first, crossed), (table, triangles, edge_start), starts[:, 1], faces)
     normals = np.zeros_like(vertices)
     vertex_normals(vertices, faces, normals)
-    return keep_faces(Mesh(vertices, faces, normals, colours, labels, confidence), np.ones(len(faces), bool))
+    wanted = np.ones(len(faces), bool) if kept is None else np.repeat(kept, counts[:, 1])
+    return keep_faces(Mesh(vertices, faces, normals, colours, labels, confidence), wanted)
 
 
 def drop_small_components(mesh: Mesh, min_faces: int) -> Mesh:
