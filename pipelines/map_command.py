@@ -61,6 +61,7 @@ class RunReport:
             f"speed: {facts['frames_per_s']:.1f} frames/s, {facts['run_s']:.1f} s in all",
             f"trajectory: {facts['trajectory_length_m']:.2f} {unit}",
             f"submaps: {facts['submaps']}{f' in {parts} unconnected parts' if parts > 1 else ''}",
+            *([] if parts == 1 else [_part_line(part) for part in facts["connected"]]),
             f"blocks: {facts['blocks']} of 8x8x8 voxels of {facts['voxel_size_m']:g} {unit}",
             f"calibration: {self.camera.how}, {camera.model} fx {camera.fx:.1f} fy {camera.fy:.1f}" + self._interval,
         ]
@@ -81,6 +82,12 @@ class RunReport:
         mesh = shlex.quote(str(self.request.out.with_suffix(".ply")))
         lines.append(f"next: streammtl info {out}; streammtl export {out} --to {mesh}")
         return "\n".join(lines)
+
+
+def _part_line(part: dict[str, Any]) -> str:
+    numbers = ", ".join(str(number) for number in part["submaps"])
+    frames = f"{part['frames_posed']} frames of {part['first_frame']}..{part['last_frame']}"
+    return f"  part {part['component']}: {frames}, submaps {numbers}"
 
 
 def percentiles_ms(latencies_s: list[float]) -> dict[str, float]:

@@ -37,6 +37,7 @@ def summarise(place: Place, header: MapHeader, trajectory: MapTrajectory) -> dic
         "submaps": len(header.submaps),
         "submaps_open": sum(not entry.closed for entry in header.submaps),
         "components": header.components,
+        "connected": _connected(header, trajectory),
         "blocks": sum(entry.blocks for entry in header.submaps),
         "voxel_size_m": header.voxel_size_m,
         "truncation_m": header.truncation_m,
@@ -48,6 +49,23 @@ def summarise(place: Place, header: MapHeader, trajectory: MapTrajectory) -> dic
         "scale": header.scale.model_dump(mode="json"),
         "label_space": {"name": labels.name, "version": labels.version, "labels": len(labels.ids)} if labels else None,
     }
+
+
+def _connected(header: MapHeader, trajectory: MapTrajectory) -> list[dict[str, Any]]:
+    """What hangs together: per component its submaps and its posed frames. Between components nothing is known."""
+    parts = []
+    for component in sorted({entry.component for entry in header.submaps}):
+        frames = trajectory.frame[trajectory.posed & (trajectory.component == component)]
+        parts.append(
+            {
+                "component": component,
+                "submaps": [entry.number for entry in header.submaps if entry.component == component],
+                "frames_posed": len(frames),
+                "first_frame": int(frames[0]) if len(frames) else None,
+                "last_frame": int(frames[-1]) if len(frames) else None,
+            }
+        )
+    return parts
 
 
 def _count(status: np.ndarray) -> dict[str, int]:

@@ -238,6 +238,9 @@ def test_the_length_of_the_path_does_not_count_jumps_between_components(tmp_path
     reader = open_map(tmp_path / "map.zarr")
     assert reader.trajectory().length_m == pytest.approx(2 + 3 + 2 + 2)
     assert reader.summary()["components"] == 2
+    parts = reader.summary()["connected"]
+    assert [part["component"] for part in parts] == sorted({entry.component for entry in reader.header.submaps})
+    assert sum(part["frames_posed"] for part in parts) == reader.summary()["frames_posed"]
 
 
 def test_the_summary_counts_what_is_there(tiny):
