@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take, still_cameras
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take, still_cameras
 from pipelines.data_sets.file_footage import Truth
-from pipelines.data_sets.files import read_colours, read_json, read_numbers
+from pipelines.data_sets.files import read_json, read_numbers
 from pipelines.data_sets.labels import depth_truth, mapped_classes
 from streammtl.camera import Camera
 from streammtl.data.footage import FrameGeometry
@@ -36,18 +37,18 @@ class Cityscapes(DataSet):
             yield Take(stem, (stem,))
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {
             "depth": self._depth,
             "cityscapes_semantics": lambda take, stem: mapped_classes(self._ids(stem), CLASSES),
             "driving_semantics": lambda take, stem: mapped_classes(self._ids(stem), DRIVING),
         }
 
-    def image(self, take: Take, stem: str) -> np.ndarray:
-        return read_colours(self.path("leftImg8bit", self.split, f"{stem}_leftImg8bit.png"))
+    def picture(self, take: Take, stem: str) -> Path:
+        return self.path("leftImg8bit", self.split, f"{stem}_leftImg8bit.png")
 
     def cameras(self, take: Take) -> FrameGeometry:
-        height, width = self.image(take, take.frames[0]).shape[:2]
+        height, width = self.size(take)
         (fx, fy, cx, cy), _ = self._calibration(take.frames[0])
         return still_cameras(Camera.pinhole(width, height, fx, fy, cx, cy), 1)
 

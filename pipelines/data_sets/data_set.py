@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipelines.data_sets.file_footage import FileFootage, Truth
-from pipelines.data_sets.files import read_lines
+from pipelines.data_sets.files import read_colours, read_lines, read_size
 from streammtl.camera import Camera
 from streammtl.data.footage import FrameGeometry
 from streammtl.data.sets.registry import register_data_set
@@ -30,6 +30,9 @@ class Take:
     key: str  # for people and for the data set
     frames: tuple[Any, ...]
     references: int | None = None  # the first so many have labels; none: all
+
+
+LabelReaders = Mapping[str, Callable[[Take, Any], Truth]]  # by task
 
 
 class DataSet(ABC):
@@ -74,20 +77,28 @@ class DataSet(ABC):
 
     @property
     @abstractmethod
-    def labels(self) -> Mapping[str, Callable[[Take, Any], Truth]]:
+    def labels(self) -> LabelReaders:
         """Readers of labels by task, in the conventions of Truth."""
 
     @abstractmethod
     def find(self) -> Iterable[Take]:
         """The takes of the split. Raises: DataError."""
 
-    @abstractmethod
+    def picture(self, take: Take, frame: Any) -> Path:
+        """The file of an image. Data sets whose images take more than decoding override the next two instead."""
+        raise NotImplementedError
+
     def image(self, take: Take, frame: Any) -> np.ndarray:
         """u8 [H,W,3] sRGB. Raises: DataError."""
+        return read_colours(self.picture(take, frame))
+
+    def size(self, take: Take) -> tuple[int, int]:
+        """Height and width of a take's images. Raises: DataError."""
+        return read_size(self.picture(take, take.frames[0]))
 
     def cameras(self, take: Take) -> FrameGeometry:
         """Intrinsics and poses of a take's frames; those of an uncalibrated camera at the origin unless overridden."""
-        height, width = self.image(take, take.frames[0]).shape[:2]
+        height, width = self.size(take)
         focal = UNKNOWN_FOCAL * width
         camera = Camera.pinhole(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
         return still_cameras(camera, len(take.frames))
@@ -104,11 +115,18 @@ class DataSet(ABC):
         return FileFootage(self, self.takes[take])
 
     def path(self, *parts: str) -> Path:
-        """A file or folder below the root. Raises: DataError where it is missing."""
-        path = self.root.joinpath(*parts)
+        """A file or folder below the root. Raises: DataError where it is missing, or leads elsewhere."""
+        path = self.inside(*parts)
         if not path.exists():
             raise self.missing(path)
         return path
+
+    def inside(self, *parts: str) -> Path:
+        """The same, whether it is there or not: names come from files, which may hold anything."""
+        relative = Path(*parts)
+        if relative.is_absolute() or ".." in relative.parts:
+            raise DataError(f"{self.name}: a list in {self.root} names {relative}, which is not inside. {self.where}")
+        return self.root / relative
 
     def missing(self, path: Path) -> DataError:
         return DataError(f"{self.name}: {path} is missing. {self.where}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take, still_cameras
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take, still_cameras
 from pipelines.data_sets.file_footage import Truth
-from pipelines.data_sets.files import read_array, read_colours
+from pipelines.data_sets.files import read_array
 from pipelines.data_sets.labels import depth_truth, normal_truth
 from streammtl.camera import Camera
 from streammtl.data.footage import FrameGeometry
@@ -19,7 +20,7 @@ FOCAL, CENTRE = 886.81, (512.0, 384.0)
 
 
 class Diode(DataSet):
-    """Single images with depth and normals."""
+    """Single images with depth and normals. Depth is taken to be along the optical axis; the data set does not say."""
 
     name = "diode"
     where = (
@@ -34,14 +35,14 @@ class Diode(DataSet):
             yield Take(stem, (stem,))
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {"depth": self._depth, "normals": self._normals}
 
-    def image(self, take: Take, stem: str) -> np.ndarray:
-        return read_colours(self.path(f"{stem}.png"))
+    def picture(self, take: Take, stem: str) -> Path:
+        return self.path(f"{stem}.png")
 
     def cameras(self, take: Take) -> FrameGeometry:
-        height, width = self.image(take, take.frames[0]).shape[:2]
+        height, width = self.size(take)
         camera = Camera.pinhole(1024, 768, FOCAL, FOCAL, *CENTRE).scaled(width, height)
         return still_cameras(camera, 1)
 

@@ -43,6 +43,13 @@ def read_colours(path: Path) -> np.ndarray:
 
 
 @reader
+def read_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image file, from its header."""
+    with Image.open(path) as picture:
+        return picture.height, picture.width
+
+
+@reader
 def read_numbers(path: Path) -> np.ndarray:
     """[H,W] of a picture with one channel, 8 or 16 bit; of one with a palette, the indices."""
     with Image.open(path) as picture:

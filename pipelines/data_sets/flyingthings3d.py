@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take, moving_pair
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take, moving_pair
 from pipelines.data_sets.file_footage import Truth
-from pipelines.data_sets.files import read_colours, read_flo, read_pfm
+from pipelines.data_sets.files import read_flo, read_pfm
 from pipelines.data_sets.labels import depth_truth, motion_of_points
 from streammtl.camera import Camera
 from streammtl.data.footage import FrameGeometry
@@ -39,14 +39,14 @@ class FlyingThings(DataSet):
                 yield Take(f"{self.split}/{path.stem}", (number, number + 1), references=1)
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {"optical_flow": self._optical_flow, "scene_flow": self._scene_flow}
 
-    def image(self, take: Take, number: int) -> np.ndarray:
-        return read_colours(self._file("image_clean/left", number, ".png"))
+    def picture(self, take: Take, number: int) -> Path:
+        return self._file("image_clean/left", number, ".png")
 
     def cameras(self, take: Take) -> FrameGeometry:
-        height, width = self.image(take, take.frames[0]).shape[:2]
+        height, width = self.size(take)
         return moving_pair(CAMERA.scaled(width, height))
 
     def _optical_flow(self, take: Take, number: int) -> Truth:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import rq
 
-from pipelines.data_sets.data_set import DataSet, Take
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take
 from pipelines.data_sets.file_footage import Truth
 from pipelines.data_sets.files import read_hdf5, read_rows
 from pipelines.data_sets.intrinsic_images import brightness, tone_mapped, tone_scale
@@ -47,7 +47,7 @@ class Hypersim(DataSet):
         return (Take(key, tuple(sorted(found))) for key, found in frames.items())
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {
             "depth": self._depth,
             "semantics": lambda take, frame: shifted_classes(self._geometry_file(take, frame, "semantic")),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take, moving_pair
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take, moving_pair
 from pipelines.data_sets.file_footage import Truth
-from pipelines.data_sets.files import read_channels16, read_colours, read_lines, read_numbers
+from pipelines.data_sets.files import read_channels16, read_lines, read_numbers
 from pipelines.data_sets.labels import depth_truth, motion_of_points
 from streammtl.camera import Camera
 from streammtl.data.footage import FrameGeometry
@@ -32,14 +33,14 @@ class KittiFlow(DataSet):
             yield Take(number, (f"{number}_10", f"{number}_11"), references=1)
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {"depth": self._depth, "optical_flow": self._optical_flow, "scene_flow": self._scene_flow}
 
-    def image(self, take: Take, stem: str) -> np.ndarray:
-        return read_colours(self.path("training", "image_2", f"{stem}.png"))
+    def picture(self, take: Take, stem: str) -> Path:
+        return self.path("training", "image_2", f"{stem}.png")
 
     def cameras(self, take: Take) -> FrameGeometry:
-        height, width = self.image(take, take.frames[0]).shape[:2]
+        height, width = self.size(take)
         fx, fy, cx, cy, _ = self._calibration(take)
         return moving_pair(Camera.pinhole(width, height, fx, fy, cx, cy))
 

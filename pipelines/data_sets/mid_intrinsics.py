@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take
 from pipelines.data_sets.file_footage import Truth
 from pipelines.data_sets.files import read_exr
 from pipelines.data_sets.intrinsic_images import brightness, tone_mapped, tone_scale
@@ -31,12 +31,15 @@ class MidIntrinsics(DataSet):
             yield Take(stem, (stem,))
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {"albedo": self._albedo, "shading": self._shading}
 
     def image(self, take: Take, stem: str) -> np.ndarray:
         linear = self._linear(stem)
         return np.rint(tone_mapped(linear, np.ones(linear.shape[:2], bool)) * 255).astype(np.uint8)
+
+    def size(self, take: Take) -> tuple[int, int]:
+        return self._linear(take.frames[0]).shape[:2]
 
     def _albedo(self, take: Take, stem: str) -> Truth:
         albedo = read_exr(self.path(self.split, stem.split("/")[0], "albedo.exr"))

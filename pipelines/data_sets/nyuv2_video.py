@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take
 from pipelines.data_sets.file_footage import Truth
-from pipelines.data_sets.files import read_colours, read_numbers
+from pipelines.data_sets.files import read_numbers
 from pipelines.data_sets.labels import depth_truth
 from recordings.pose_colmap import read_colmap
 from recordings.pose_table import PoseTable
@@ -40,7 +41,7 @@ class NyuVideo(DataSet):
             yield Take(scene, tuple(sorted(path.stem for path in self.path(scene).glob("rgb_*.jpg"))))
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {"depth": self._depth}
 
     def cameras(self, take: Take) -> FrameGeometry:
@@ -57,8 +58,8 @@ class NyuVideo(DataSet):
                 T[take.frames.index(name)] = pose
         return FrameGeometry(T, camera.K.astype(np.float32), (camera.height, camera.width))
 
-    def image(self, take: Take, stem: str) -> np.ndarray:
-        return read_colours(self.path(take.key, f"{stem}.jpg"))
+    def picture(self, take: Take, stem: str) -> Path:
+        return self.path(take.key, f"{stem}.jpg")
 
     def _depth(self, take: Take, stem: str) -> Truth:
         path = self.path(take.key, f"sync_depth_{stem.removeprefix('rgb_')}.png")

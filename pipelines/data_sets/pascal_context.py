@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take
 from pipelines.data_sets.file_footage import Truth
 from pipelines.data_sets.files import read_colours, read_json, read_mat, read_numbers
 from pipelines.data_sets.labels import coded_vectors, normal_truth
@@ -44,7 +45,7 @@ class PascalContext(DataSet):
         return (Take(stem, (stem,)) for stem in self.listed("ImageSets", "Context", f"{self.split}.txt"))
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {
             "pascal_semantics": self._semantics,
             "human_parts": self._human_parts,
@@ -53,11 +54,11 @@ class PascalContext(DataSet):
             "boundaries": self._boundaries,
         }
 
-    def image(self, take: Take, stem: str) -> np.ndarray:
-        return read_colours(self.path("JPEGImages", f"{stem}.jpg"))
+    def picture(self, take: Take, stem: str) -> Path:
+        return self.path("JPEGImages", f"{stem}.jpg")
 
     def _semantics(self, take: Take, stem: str) -> Truth:
-        marked = self.root / "semseg" / "VOC12" / f"{stem}.png"
+        marked = self.inside("semseg", "VOC12", f"{stem}.png")
         if not marked.is_file():
             marked = self.path("semseg", "pascal-context", f"{stem}.png")
         classes = read_numbers(marked).astype(np.int64)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take
 from pipelines.data_sets.file_footage import Truth
 from pipelines.data_sets.files import read_colours, read_numbers, read_rows, read_table
 from pipelines.data_sets.labels import depth_truth, mapped_classes
@@ -39,7 +40,7 @@ class ScanNet(DataSet):
             yield Take(scene, tuple(frames))
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {"depth": self._depth, "semantics": self._semantics}
 
     def cameras(self, take: Take) -> FrameGeometry:
@@ -76,7 +77,7 @@ class ScanNet(DataSet):
     def _intrinsics(self, take: Take, camera: str) -> np.ndarray:
         return read_table(self.path("scans", take.key, "intrinsic", f"intrinsic_{camera}.txt"))[:3, :3]
 
-    def _file(self, take: Take, folder: str, frame: int, suffix: str):
+    def _file(self, take: Take, folder: str, frame: int, suffix: str) -> Path:
         return self.path("scans", take.key, folder, f"{frame}{suffix}")
 
     @cached_property

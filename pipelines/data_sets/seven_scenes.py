@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take
 from pipelines.data_sets.file_footage import Truth
-from pipelines.data_sets.files import read_colours, read_numbers, read_table
+from pipelines.data_sets.files import read_numbers, read_table
 from pipelines.data_sets.labels import depth_truth
 from streammtl.camera import Camera
 from streammtl.data.footage import FrameGeometry
@@ -46,18 +47,18 @@ class SevenScenes(DataSet):
                 yield Take(f"{listing.parent.name}/{folder.name}", tuple(stems))
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {"depth": self._depth}
 
     def cameras(self, take: Take) -> FrameGeometry:
         T_world_depth = np.stack([read_table(self.path(take.key, f"{stem}.pose.txt")) for stem in take.frames])
         T_world_depth[~np.isfinite(T_world_depth).all((1, 2))] = np.nan
-        size = self.image(take, take.frames[0]).shape[:2]
+        size = self.size(take)
         K = COLOUR.scaled(size[1], size[0]).K.astype(np.float32)
         return FrameGeometry(T_world_depth @ np.linalg.inv(T_COLOUR_DEPTH), K, size)
 
-    def image(self, take: Take, stem: str) -> np.ndarray:
-        return read_colours(self.path(take.key, f"{stem}.color.png"))
+    def picture(self, take: Take, stem: str) -> Path:
+        return self.path(take.key, f"{stem}.color.png")
 
     def _depth(self, take: Take, stem: str) -> Truth:
         stored = read_numbers(self.path(take.key, f"{stem}.depth.png")).astype(np.float64)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.data_sets.data_set import DataSet, Take
+from pipelines.data_sets.data_set import DataSet, LabelReaders, Take
 from pipelines.data_sets.file_footage import Truth
 from pipelines.data_sets.files import read_channels16, read_colours, read_numbers, read_table_below
 from pipelines.data_sets.labels import depth_truth, normals_of_depth
@@ -54,7 +54,7 @@ class VirtualKitti(DataSet):
                 yield Take(f"{variation}/{folder.name.removeprefix('Camera_')}", tuple(numbers))
 
     @property
-    def labels(self):
+    def labels(self) -> LabelReaders:
         return {
             "depth": self._depth,
             "driving_semantics": self._semantics,
@@ -63,8 +63,8 @@ class VirtualKitti(DataSet):
             "scene_flow": self._scene_flow,
         }
 
-    def image(self, take: Take, frame: int) -> np.ndarray:
-        return read_colours(self._file(take, "rgb", "rgb", frame, ".jpg"))
+    def picture(self, take: Take, frame: int) -> Path:
+        return self._file(take, "rgb", "rgb", frame, ".jpg")
 
     def cameras(self, take: Take) -> FrameGeometry:
         """Poses are stored world-to-camera, a row per frame and camera."""
@@ -78,7 +78,7 @@ class VirtualKitti(DataSet):
         posed = np.isfinite(T_cam_world).all((1, 2))
         T[posed] = np.linalg.inv(T_cam_world[posed])
         K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float32)
-        return FrameGeometry(T, K, self.image(take, take.frames[0]).shape[:2])
+        return FrameGeometry(T, K, self.size(take))
 
     def _depth(self, take: Take, frame: int) -> Truth:
         stored = read_numbers(self._file(take, "depth", "depth", frame))

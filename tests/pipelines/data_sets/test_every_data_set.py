@@ -112,3 +112,11 @@ def test_labels_of_some_tasks_may_be_taken_alone(name, copies):
     assert opened(name, copies(name), tasks=(task,)).tasks == (task,)
     batch = sampler(name, copies(name), tasks=(task,)).batch(0, 1, (32, 48))
     assert set(batch.targets) == {task}
+
+
+def test_names_in_lists_do_not_lead_out_of_the_data_set(copies, tmp_path):
+    root = copies.write("nyuv2-mtl", tmp_path / "nyu")
+    for name in ("../../etc/passwd", "/etc/passwd"):
+        (root / "gt_sets" / "train.txt").write_text(name)
+        with pytest.raises(DataError, match="not inside"):
+            opened("nyuv2-mtl", root).footage(0)
