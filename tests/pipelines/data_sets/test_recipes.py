@@ -1,4 +1,4 @@
-"""Recipes of the papers: each is valid, its network can be built, and it trains on tiny copies of its data sets."""
+"""Recipes of CvM and M2H: each is valid, its network can be built, and it trains on tiny copies of its data sets."""
 
 import math
 from pathlib import Path
@@ -21,7 +21,7 @@ SMALL_MATCHING = {"match_features": "own", "num_planes": 16, "cross_view_channel
 
 
 def recipe(name) -> TrainingSettings:
-    return training_settings(read_values(RECIPES[0].parent / f"{name}.yaml"))
+    return training_settings(read_values(FOLDER / f"{name}.yaml"))
 
 
 def shrunk(values, copies):
