@@ -1,18 +1,20 @@
-"""What every pixel of an observation contributes: depth with its slope, and a weight; and where depth lies per tile."""
+"""What every pixel of an observation contributes, and where depth lies per tile."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
+from mapping.fusion.labels import pack_labels
 from mapping.fusion.observation import DepthObservation
 from mapping.fusion.settings import FusionSettings
+from mapping.fusion.voxels import MOST, units_of
 
-TILE = 12  # pixels along each side of a tile
-DEPTH_BINS = 64  # bits of a tile's occupancy
+TILE = 8  # pixels along each side of a tile
+NOTHING = np.float32(np.nan).view(np.uint32)  # depth that is not used, without slope
+SLOPE_ONE = (1 << 15) - 1  # the greatest slope in units of a stored one
 
 
 class Intrinsics(NamedTuple):
@@ -32,21 +34,38 @@ class PixelRules(NamedTuple):
     boundary_threshold: float
     cosine_floor: float
     max_weight: float
+    per_unit: float  # units of stored weight in a weight of 1
 
 
 class PixelMaps(NamedTuple):
-    """Per pixel: depth, its slope along u and v, weight. Per tile: the depths its bands cover, as range and bins."""
+    """Planes over the image with one pixel of border on each side, row by row: what voxels read, 16 bytes a pixel."""
 
-    records: np.ndarray  # f32 [h*w+1,4] m, m/px, m/px, weight; NaN depth = not used; the last one stands for "outside"
-    tile_near: np.ndarray  # f32 [th,tw] m
+    geometry: np.ndarray  # u64 [(h+2)*(w+2)] depth f32 m in the low half, NaN = not used; slope i16 along u, then v
+    content: np.ndarray  # u64 weight f32 in whole units of a voxel's weight in the low half; red, green, blue
+    labels: np.ndarray  # u64 [(m+1)/2, (h+2)*(w+2)] two labels and their probabilities each, as `pack_labels` packs
+    tile_near: np.ndarray  # f32 [th,tw] m, least depth that some band of the tile's pixels reaches
     tile_far: np.ndarray  # f32 [th,tw] m; below tile_near where a tile holds nothing
-    tile_bins: np.ndarray  # u64 [th,tw] bit b: some pixel's band meets depth first_bin_m + [b, b+1) * bin_m
-    first_bin_m: float
-    bin_m: float
-    tile: int  # TILE, for kernels of other files: numba would keep an old value of it in their compiled form
+    slope_m: float  # m/px, the greatest; in geometry it is SLOPE_ONE
 
 
-def weigh_pixels(observation: DepthObservation, settings: FusionSettings) -> PixelMaps:
+class PixelBuffers:
+    """The memory of `PixelMaps` for frames of one size with m labels a pixel, used again for every frame."""
+
+    def __init__(self, size: tuple[int, int], m: int, slope_m: float) -> None:
+        h, w = size
+        padded, tiles = (h + 2) * (w + 2), (-(-h // TILE), -(-w // TILE))
+        self.size, self.m = size, m
+        self.maps = PixelMaps(
+            np.full(padded, NOTHING, np.uint64),
+            np.zeros(padded, np.uint64),
+            np.zeros((-(-m // 2), padded), np.uint64),
+            np.zeros(tiles, np.float32),
+            np.zeros(tiles, np.float32),
+            slope_m,
+        )
+
+
+def weigh_pixels(observation: DepthObservation, settings: FusionSettings, buffers: PixelBuffers) -> PixelMaps:
     """Weights every pixel: confidence * cos(normal, view) * (1 - boundary) / z^2, 1 for a sure frontal pixel at 1 m.
 
     The cosine comes from the normals given, else from the slope of depth itself; it is kept above a floor, which
@@ -61,31 +80,39 @@ def weigh_pixels(observation: DepthObservation, settings: FusionSettings) -> Pix
         settings.boundary_threshold,
         settings.cosine_floor,
         settings.max_pixel_weight,
+        1 / units_of(settings).weight,
     )
     camera = observation.camera
-    h, w = observation.depth_m.shape
-    tiles = (-(-h // TILE), -(-w // TILE))
-    first_bin_m = settings.near_m - settings.truncation_m
-    maps = PixelMaps(
-        np.full((h * w + 1, 4), np.nan, np.float32),
-        np.empty(tiles, np.float32),
-        np.empty(tiles, np.float32),
-        np.empty(tiles, np.uint64),
-        first_bin_m,
-        (settings.far_m + settings.truncation_m - first_bin_m) / DEPTH_BINS,
-        TILE,
-    )
     nothing = np.empty((0, 0), np.float32)
     _weigh(
         _image(observation.depth_m),
         nothing if observation.confidence is None else _image(observation.confidence),
         nothing if observation.boundary is None else _image(observation.boundary),
-        _normals_hw3(observation.normals, (h, w)),
+        _normals_hw3(observation.normals, observation.depth_m.shape),
+        np.ascontiguousarray(observation.image),
+        *_labels(observation),
         Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy),
         rules,
-        maps,
+        buffers.maps,
     )
-    return maps
+    return buffers.maps
+
+
+def _labels(observation: DepthObservation) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Ids u8 [h,w*m], probabilities f32 [h,w*m], and a tuple of length m, of which one stands for no labels."""
+    h = len(observation.depth_m)
+    ids, probabilities = observation.label_ids, observation.label_probabilities
+    if ids is None:
+        return np.empty((h, 0), np.uint8), np.empty((h, 0), np.float32), (0,)
+    if probabilities is None:
+        probabilities = np.ones(ids.shape, np.float32)
+    m = tuple(range(ids.shape[2]))
+    return np.ascontiguousarray(ids).reshape(h, -1), _image(probabilities).reshape(h, -1), m
+
+
+def greatest_slope(settings: FusionSettings) -> float:
+    """m/px; neighbouring pixels that lie farther apart in depth are on two surfaces."""
+    return 0.5 * settings.truncation_m
 
 
 def _image(values: np.ndarray) -> np.ndarray:
@@ -98,104 +125,160 @@ def _normals_hw3(normals: np.ndarray | None, size: tuple[int, int]) -> np.ndarra
     return _image(normals if normals.shape == (*size, 3) else normals.transpose(1, 2, 0))
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _slope(before, here, after, has_before, has_after, step):
-    """Slope from whichever neighbours lie at a similar depth; NaN where neither does."""
-    back = here - before
-    ahead = after - here
-    back_fits = has_before and before > 0 and abs(back) < step
-    ahead_fits = has_after and after > 0 and abs(ahead) < step
-    if back_fits and ahead_fits:
-        return np.float32(0.5) * (back + ahead)
-    if back_fits:
-        return back
-    if ahead_fits:
-        return ahead
-    return np.float32(np.nan)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _cosine(u, v, z, slope_u, slope_v, normals, k):
-    """Cosine between the viewing ray r = (x, y, 1) and the normal given, or else that of the surface with these slopes.
-
-    With X(u,v) = z r, the normal dX/du x dX/dv is along (-a, -b, z + a x + b y), where a = fx dz/du and b = fy dz/dv;
-    its product with r is z. NaN where there is neither normal nor slope.
-    """
-    x = (u - k.cx) * (1 / k.fx)
-    y = (v - k.cy) * (1 / k.fy)
-    ray = x * x + y * y + 1.0
-    if normals.size > 0:
-        return -(normals[v, u, 0] * x + normals[v, u, 1] * y + normals[v, u, 2]) / math.sqrt(ray)
-    a = k.fx * slope_u
-    b = k.fy * slope_v
-    c = z + a * x + b * y
-    return z / math.sqrt((a * a + b * b + c * c) * ray)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _trust(confidence, boundary, v, u, rules):
-    """Confidence times (1 - boundary); 0 for a pixel that is not to be used, NaN included."""
-    trust = 1.0
-    if confidence.size > 0:
-        trust = confidence[v, u] if confidence[v, u] >= rules.min_confidence else 0.0
-    if boundary.size > 0:
-        trust *= 1.0 - boundary[v, u] if boundary[v, u] <= rules.boundary_threshold else 0.0
-    return trust
-
-
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def _weigh(depth, confidence, boundary, normals, k, rules, maps):
+def _weigh(depth, confidence, boundary, normals, image, ids, probabilities, m, k, rules, maps):
     # The count matters: numba drops a parallel loop whose only effect is on arrays inside a tuple.
-    used = np.empty(maps.tile_near.shape[0], np.int64)
+    done = np.empty(maps.tile_near.shape[0], np.int64)
     for row in prange(maps.tile_near.shape[0]):
-        used[row] = _weigh_tile_row(row, depth, confidence, boundary, normals, k, rules, maps)
-    return used.sum()
+        done[row] = _weigh_tile_row(
+            np.int64(row), depth, confidence, boundary, normals, image, ids, probabilities, m, k, rules, maps
+        )
+    return done.sum()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weigh_tile_row(row, depth, confidence, boundary, normals, k, rules, maps):
+def _weigh_tile_row(row, depth, confidence, boundary, normals, image, ids, probabilities, m, k, rules, maps):
+    """All passes of a row of tiles, line by line, each a loop without branches that becomes vector code."""
     h, w = depth.shape
-    step = np.float32(0.5 * rules.truncation_m)  # neighbours farther apart than this lie on two surfaces
-    maps.tile_near[row] = np.inf
-    maps.tile_far[row] = -np.inf
-    maps.tile_bins[row] = 0
-    used = 0
-    for v in range(row * TILE, min(h, (row + 1) * TILE)):
-        above = depth[max(v - 1, 0)]
-        below = depth[min(v + 1, h - 1)]
-        for u in range(w):
-            z = depth[v, u]
-            if not (rules.near_m <= z <= rules.far_m):
-                continue
-            trust = _trust(confidence, boundary, v, u, rules)
-            if not trust > 0:
-                continue
-            slope_u = _slope(depth[v, max(u - 1, 0)], z, depth[v, min(u + 1, w - 1)], u > 0, u + 1 < w, step)
-            slope_v = _slope(above[u], z, below[u], v > 0, v + 1 < h, step)
-            cosine = _cosine(u, v, z, slope_u, slope_v, normals, k)
-            if not cosine > rules.cosine_floor:
-                cosine = rules.cosine_floor
-            if math.isnan(slope_u):
-                slope_u = np.float32(0)
-            if math.isnan(slope_v):
-                slope_v = np.float32(0)
-            maps.records[v * w + u, 0] = z
-            maps.records[v * w + u, 1] = slope_u
-            maps.records[v * w + u, 2] = slope_v
-            maps.records[v * w + u, 3] = min(trust * cosine / (z * z), rules.max_weight)
-            # the slope reaches half a pixel to either side
-            _occupy(row, u // TILE, z, rules.truncation_m + 0.5 * (abs(slope_u) + abs(slope_v)), maps)
-            used += 1
-    return used
+    lines = np.zeros((3, w + 2), np.float32)  # depth above, at and below a line, with a border
+    near = np.full(w, np.inf, np.float32)
+    far = np.full(w, -np.inf, np.float32)
+    trust = np.empty(w, np.float32)
+    cosine = np.empty(w, np.float32)
+    slope_u = np.empty(w, np.float32)
+    slope_v = np.empty(w, np.float32)
+    used = np.empty(w, np.float32)
+    weight = np.empty(w, np.float32)
+    stop = min(h, (row + 1) * TILE)
+    for v in range(row * TILE, stop):
+        for line in range(3):
+            if 0 <= v + line - 1 < h:
+                lines[line, 1 : w + 1] = depth[v + line - 1]
+            else:
+                lines[line] = 0.0
+        here = lines[1]
+        _slope_line(lines[1, 0:w], here[1 : w + 1], lines[1, 2 : w + 2], maps.slope_m, slope_u)
+        _slope_line(lines[0, 1 : w + 1], here[1 : w + 1], lines[2, 1 : w + 1], maps.slope_m, slope_v)
+        trust[:] = 1.0
+        if confidence.size > 0:
+            _trust_line(confidence[v], rules.min_confidence, trust)
+        if boundary.size > 0:
+            _distrust_line(boundary[v], rules.boundary_threshold, trust)
+        if normals.size > 0:
+            _cosine_line_of_normals(normals[v], v, k, cosine)
+        else:
+            _cosine_line(here[1 : w + 1], slope_u, slope_v, v, k, cosine)
+        start = (v + 1) * (w + 2) + 1
+        _depth_line(here[1 : w + 1], trust, slope_u, slope_v, rules, near, far, used)
+        _pack_geometry(used.view(np.uint32), slope_u, slope_v, maps.slope_m, maps.geometry[start : start + w])
+        _weight_line(here[1 : w + 1], trust, cosine, rules, weight)
+        _pack_content(weight.view(np.uint32), image[v], maps.content[start : start + w])
+        if maps.labels.shape[0] > 0:
+            pack_labels(ids[v], probabilities[v], m, maps.labels[:, start : start + w])
+    for tile in range(maps.tile_near.shape[1]):
+        maps.tile_near[row, tile] = near[tile * TILE : (tile + 1) * TILE].min()
+        maps.tile_far[row, tile] = far[tile * TILE : (tile + 1) * TILE].max()
+    return stop
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _occupy(row, column, z, band, maps):
-    maps.tile_near[row, column] = min(maps.tile_near[row, column], z - band)
-    maps.tile_far[row, column] = max(maps.tile_far[row, column], z + band)
-    per_bin = 1 / maps.bin_m
-    first = min(max(np.int64((z - band - maps.first_bin_m) * per_bin), 0), DEPTH_BINS - 1)
-    last = min(max(np.int64((z + band - maps.first_bin_m) * per_bin), 0), DEPTH_BINS - 1)
-    one = np.uint64(1)
-    span = ((np.uint64(2) << np.uint64(last)) - one) & ~((one << np.uint64(first)) - one)
-    maps.tile_bins[row, column] |= span
+@njit(cache=True, nogil=True, error_model="numpy")
+def _slope_line(before, here, after, step, slope):
+    """Slope from whichever neighbours lie at a similar depth; NaN where neither does."""
+    step = np.float32(step)
+    for u in range(len(slope)):
+        back = here[u] - before[u]
+        ahead = after[u] - here[u]
+        back_fits = (before[u] > 0) & (abs(back) < step)
+        ahead_fits = (after[u] > 0) & (abs(ahead) < step)
+        back = back if back_fits else np.float32(0)
+        ahead = ahead if ahead_fits else np.float32(0)
+        both = np.float32(0.5) if back_fits & ahead_fits else np.float32(1)
+        slope[u] = (back + ahead) * both if back_fits | ahead_fits else np.float32(np.nan)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _trust_line(confidence, least, trust):
+    for u in range(len(trust)):
+        trust[u] *= confidence[u] if confidence[u] >= np.float32(least) else np.float32(0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _distrust_line(boundary, most, trust):
+    for u in range(len(trust)):
+        trust[u] *= np.float32(1) - boundary[u] if boundary[u] <= np.float32(most) else np.float32(0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cosine_line(depth, slope_u, slope_v, v, k, cosine):
+    """Cosine between the viewing ray r = (x, y, 1) and the normal of the surface with these slopes; NaN without slope.
+
+    With X(u,v) = z r, the normal dX/du x dX/dv is along (-a, -b, z + a x + b y), where a = fx dz/du and b = fy dz/dv;
+    its product with r is z.
+    """
+    fx, fy, cx = np.float32(k.fx), np.float32(k.fy), np.float32(k.cx)
+    per_fx = np.float32(1 / k.fx)
+    y = np.float32((v - k.cy) / k.fy)
+    for u in range(len(cosine)):
+        x = (np.float32(u) - cx) * per_fx
+        a = fx * slope_u[u]
+        b = fy * slope_v[u]
+        c = depth[u] + a * x + b * y
+        cosine[u] = depth[u] / np.sqrt((a * a + b * b + c * c) * (x * x + y * y + np.float32(1)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cosine_line_of_normals(normals, v, k, cosine):
+    y = np.float32((v - k.cy) / k.fy)
+    for u in range(len(cosine)):
+        x = np.float32((u - k.cx) / k.fx)
+        along = normals[u, 0] * x + normals[u, 1] * y + normals[u, 2]
+        cosine[u] = -along / np.sqrt(x * x + y * y + np.float32(1))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _depth_line(depth, trust, slope_u, slope_v, rules, near, far, out):
+    """Writes depth where it is to be used, and widens the range of depths that the bands of each column reach."""
+    least, most = np.float32(rules.near_m), np.float32(rules.far_m)
+    truncation = np.float32(rules.truncation_m)
+    for u in range(len(depth)):
+        z = depth[u]
+        used = (z >= least) & (z <= most) & (trust[u] > 0)
+        # the slope reaches half a pixel to either side
+        reach = (abs(slope_u[u]) if slope_u[u] == slope_u[u] else np.float32(0)) + (
+            abs(slope_v[u]) if slope_v[u] == slope_v[u] else np.float32(0)
+        )
+        band = truncation + np.float32(0.5) * reach
+        out[u] = z if used else np.float32(np.nan)
+        near[u] = min(near[u], z - band if used else np.float32(np.inf))
+        far[u] = max(far[u], z + band if used else np.float32(-np.inf))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pack_geometry(depth, slope_u, slope_v, slope_m, out):
+    per_unit = np.float32(SLOPE_ONE / slope_m)
+    for u in range(len(out)):
+        a = slope_u[u] if slope_u[u] == slope_u[u] else np.float32(0)
+        b = slope_v[u] if slope_v[u] == slope_v[u] else np.float32(0)
+        low = np.uint32(np.int32(a * per_unit) & np.int32(0xFFFF))
+        high = np.uint32(np.int32(np.int32(b * per_unit) << 16))
+        out[u] = np.uint64(depth[u]) | np.uint64(np.uint32(low | high)) << np.uint64(32)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _weight_line(depth, trust, cosine, rules, out):
+    floor, most = np.float32(rules.cosine_floor), np.float32(rules.max_weight)
+    per_unit = np.float32(rules.per_unit)
+    for u in range(len(out)):
+        c = cosine[u] if cosine[u] > floor else floor
+        weight = trust[u] * c / (depth[u] * depth[u])
+        weight = weight if weight < most else most
+        units = np.float32(np.int32(weight * per_unit + np.float32(0.5)))
+        out[u] = min(max(units, np.float32(1)), np.float32(MOST))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pack_content(weight, image, out):
+    for u in range(len(out)):
+        rg = np.uint32(image[u, 0]) | np.uint32(np.uint32(image[u, 1]) << np.uint32(8))
+        rgb = np.uint32(rg | np.uint32(np.uint32(image[u, 2]) << np.uint32(16)))
+        out[u] = np.uint64(weight[u]) | np.uint64(rgb) << np.uint64(32)

@@ -39,8 +39,3 @@ def from_stored(arrays: dict[str, np.ndarray]) -> Blocks:
         label_ids=np.asarray(arrays["label_ids"], np.uint8),
         label_weights=np.asarray(arrays["label_weights"]).astype(np.float32),
     )
-
-
-def rounded(values: np.ndarray, name: str) -> np.ndarray:
-    """`values` with the precision that the store keeps under `name`, in their own type."""
-    return values.astype(STORED_TYPES[name]).astype(values.dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from mapping.fusion.observation import DepthObservation
 from mapping.fusion.settings import FusionSettings
+from mapping.fusion.voxels import LABEL_MOST, units_of
 from mapping.records import BLOCK_SIZE
 
 
@@ -34,13 +35,14 @@ class ReferenceGrid:
             weight, slope_u, slope_v = pixel_weight(observation, s, row, column)
             if weight == 0:
                 continue
+            weight = max(whole(weight, s), units_of(s).weight)
             distance = observation.depth_m[row, column] + slope_u * (u - column) + slope_v * (v - row) - z
             block = tuple(c // BLOCK_SIZE for c in voxel)
             if abs(distance) <= s.truncation_m:
                 touched.add(block)
                 self._update(voxel, distance, weight, observation, row, column)
             elif distance > 0:
-                free.append((block, voxel, distance, weight * s.free_space_weight, observation, row, column))
+                free.append((block, voxel, distance, whole(weight * s.free_space_weight, s), observation, row, column))
         for block, *update in free:
             if block in touched and s.free_space_weight > 0:
                 self._update(*update)
@@ -58,11 +60,17 @@ class ReferenceGrid:
             probabilities = observation.label_probabilities
             probability = 1.0 if probabilities is None else probabilities[row, column, m]
             if label and probability > 0:
-                add_label(labels, int(label), weight * probability, s.labels_per_voxel, s.max_weight)
+                add_label(labels, int(label), weight * probability, s.labels_per_voxel, LABEL_MOST * units_of(s).label)
+
+
+def whole(weight: float, s: FusionSettings) -> float:
+    unit = units_of(s).weight
+    return np.floor(weight / unit + 0.5) * unit
 
 
 def add_label(labels: dict[int, float], label: int, evidence: float, k: int, limit: float) -> None:
     """Misra and Gries, weighted, over a dictionary of at most k counters."""
+    evidence = min(evidence, limit)
     if label not in labels and len(labels) == k:
         paid = min(evidence, *labels.values())
         evidence -= paid

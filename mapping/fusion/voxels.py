@@ -1,0 +1,99 @@
+"""The compact voxels of an open submap, and their exchange with the arrays of `Blocks`."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from mapping.fusion.settings import FusionSettings
+from mapping.records import BLOCK_SIZE, Blocks
+
+VOXELS = BLOCK_SIZE**3
+TSDF_ONE = 1 << 14  # the truncation in units of a stored tsdf
+COLOUR_ONE = 4  # a colour level in units of a stored colour
+MOST = (1 << 16) - 1  # greatest stored weight
+LABEL_MOST = (1 << 8) - 1  # greatest stored label weight
+LABEL_SHARE = 0.25  # of the greatest weight of a voxel: what a label can gather before old evidence fades
+TSDF, WEIGHT, COLOUR, LABELS = 0, VOXELS, 2 * VOXELS, 4 * VOXELS  # where the parts of a record begin
+
+
+class Units(NamedTuple):
+    """What a stored 1 stands for. Powers of two, so that what the f16 of the store holds is a whole number of them."""
+
+    weight: float
+    label: float
+
+
+def units_of(settings: FusionSettings) -> Units:
+    """Units in which 16 bits reach max_weight, and 8 bits its share for labels."""
+    bits = math.ceil(math.log2(settings.max_weight))
+    return Units(2.0 ** (bits - 16), LABEL_SHARE * 2.0 ** (bits - 8))
+
+
+def empty_records(blocks: int, labels: int) -> np.ndarray:
+    """Records u16 [N,(4+k)*512], one for each block, 16 bytes for a voxel with four labels.
+
+    A record holds tsdf i16 [512], fraction of the truncation times TSDF_ONE; weight u16 [512] in units; colour u32
+    [512], levels times COLOUR_ONE in ten bits each, red lowest; and k label counters u16 [512], id in the low byte,
+    weight in units in the high one. Voxel [x,y,z] of a block is number x * 64 + y * 8 + z.
+    """
+    return np.zeros((blocks, LABELS + labels * VOXELS), np.uint16)
+
+
+def to_blocks(coordinates: np.ndarray, records: np.ndarray, units: Units) -> Blocks:
+    """Blocks of coordinates i32 [N,3] and their records, labels by falling weight; the records are sorted in place."""
+    cube = (len(coordinates), BLOCK_SIZE, BLOCK_SIZE, BLOCK_SIZE)
+    order_labels(records)
+    counters = np.ascontiguousarray(records[:, LABELS:].reshape(len(records), -1, VOXELS).transpose(0, 2, 1))
+    return Blocks(
+        index=coordinates,
+        tsdf=(records[:, TSDF:WEIGHT].view(np.int16) * np.float32(1 / TSDF_ONE)).reshape(cube),
+        weight=(records[:, WEIGHT:COLOUR] * np.float32(units.weight)).reshape(cube),
+        colour=_levels(records[:, COLOUR:LABELS].view(np.uint32)).reshape(*cube, 3),
+        label_ids=(counters & 255).astype(np.uint8).reshape(*cube, -1),
+        label_weights=((counters >> 8) * np.float32(units.label)).reshape(*cube, -1),
+    )
+
+
+def from_blocks(blocks: Blocks, units: Units) -> np.ndarray:
+    """The records of `blocks`, to the nearest unit."""
+    flat, k = (len(blocks), VOXELS), blocks.label_ids.shape[-1]
+    records = empty_records(len(blocks), k)
+    records[:, TSDF:WEIGHT] = np.rint(blocks.tsdf.reshape(flat) * TSDF_ONE).astype(np.int16).view(np.uint16)
+    records[:, WEIGHT:COLOUR] = _whole(blocks.weight.reshape(flat), units.weight, MOST)
+    colour = blocks.colour.reshape(*flat, 3).astype(np.uint32) * np.uint32(COLOUR_ONE)
+    records[:, COLOUR:LABELS].view(np.uint32)[:] = colour[..., 0] | colour[..., 1] << 10 | colour[..., 2] << 20
+    weights = _whole(blocks.label_weights.reshape(*flat, k), units.label, LABEL_MOST)
+    counters = blocks.label_ids.reshape(*flat, k) | weights << np.uint16(8)
+    records[:, LABELS:] = counters.transpose(0, 2, 1).reshape(len(blocks), -1)
+    return records
+
+
+def _whole(weights: np.ndarray, unit: float, most: int) -> np.ndarray:
+    return np.minimum(np.rint(weights * np.float32(1 / unit)), most).astype(np.uint16)
+
+
+def _levels(colour: np.ndarray) -> np.ndarray:
+    channels = np.stack([colour & 1023, colour >> 10 & 1023, colour >> 20 & 1023], -1)
+    return np.minimum((channels + COLOUR_ONE // 2) // COLOUR_ONE, 255).astype(np.uint8)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def order_labels(records):
+    """Sorts the counters of each voxel by falling weight, then rising id, in place."""
+    for i in prange(len(records)):
+        counters = records[i, LABELS:]
+        for n in range(VOXELS):
+            for start in range(n, len(counters), VOXELS):
+                m = start
+                while m > n and _rank(counters[m]) > _rank(counters[m - VOXELS]):
+                    counters[m], counters[m - VOXELS] = counters[m - VOXELS], counters[m]
+                    m -= VOXELS
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _rank(counter):
+    return np.int64(counter) & 0xFF00 | 255 - (np.int64(counter) & 255) if counter > 0 else 0
