@@ -18,6 +18,7 @@ CONFINED = {
     "zarr": ("mapping/store/",),
     "ray": ("pipelines/actors.py", "pipelines/ray_training.py"),
     "open3d": ("mapping/surface/", "mapping/evaluation/"),
+    "gtsam": ("mapping/slam/pose_graph.py",),
     "triton": ("streammtl/crossview/cost_volume_triton.py",),
     "diffusers": ("streammtl/stablemtl/diffusion.py",),
     "transformers": ("streammtl/stablemtl/diffusion.py",),
