@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from streammtl.errors import ConfigError, DataError
+from streammtl.errors import ConfigError, DataError, StreamMtlError
 
 EXTRA = "pip install 'streammtl[data]'"
 FAILURES = (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile, SyntaxError, csv.Error, cv2.error)
@@ -29,6 +29,8 @@ def reader(decode: Callable[..., Any]) -> Callable[..., Any]:
             raise DataError(f"{path} is missing; its data set is not complete. Fetch or unpack it again.")
         try:
             return decode(path, *arguments)
+        except StreamMtlError:
+            raise
         except FAILURES as error:
             raise DataError(f"{path} cannot be read ({error}); fetch or unpack it again.") from error
 

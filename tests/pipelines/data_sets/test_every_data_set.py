@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from streammtl.data.sets.registry import data_set_names, open_source
 from streammtl.data.sets.settings import DataSetSettings
 from streammtl.data.tracking_errors import TrackingErrorSettings
 from streammtl.data.view_choice import ViewChoiceSettings
-from streammtl.errors import DataError
+from streammtl.errors import ConfigError, DataError
 from streammtl.tasks.registry import task_spec
 
 NAMES = [name for name in data_set_names() if name != "clips"]
@@ -120,3 +121,10 @@ def test_names_in_lists_do_not_lead_out_of_the_data_set(copies, tmp_path):
         (root / "gt_sets" / "train.txt").write_text(name)
         with pytest.raises(DataError, match="not inside"):
             opened("nyuv2-mtl", root).footage(0)
+
+
+@pytest.mark.parametrize(("name", "library"), [("hypersim", "h5py"), ("mid-intrinsics", "OpenEXR")])
+def test_a_decoder_that_is_not_installed_is_named_with_what_to_do(name, library, copies, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)  # importing it fails
+    with pytest.raises(ConfigError, match=r"pip install 'streammtl\[data\]'"):
+        opened(name, copies(name)).footage(0)
