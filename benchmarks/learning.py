@@ -44,8 +44,6 @@ from streammtl.data.sampler import ClipSampler
 from streammtl.errors import ConfigError, StreamMtlError
 from streammtl.metrics import MultiTaskMetrics
 from streammtl.models.predictor import batch_to
-from streammtl.tasks.activations import activate
-from streammtl.tasks.registry import task_spec
 from streammtl.training.config import training_settings
 from streammtl.training.learner import Learner
 from streammtl.training.settings import TrainingSettings
@@ -197,10 +195,8 @@ def judge(learner: Learner, batches: Iterator[Any]) -> dict[str, float]:
     metrics = MultiTaskMetrics(tasks)
     with learner.averaged() as network:
         for batch in batches:
-            with learner.autocast():
-                raw = network(batch_to(batch, learner.device)).raw
-            values = {task: activate(raw[task].float().cpu(), task_spec(task).activation) for task in tasks}
-            metrics.update(values, batch)
+            values = learner.values(network, batch_to(batch, learner.device), tasks)
+            metrics.update({task: value.cpu() for task, value in values.items()}, batch)
     return {f"{task}.{name}": value for task, found in metrics.result().items() for name, value in found.items()}
 
 

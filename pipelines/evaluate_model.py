@@ -22,6 +22,7 @@ from streammtl.metrics.mean_iou import MeanIou
 from streammtl.models.predictor import Predictor
 from streammtl.models.registry import build_model
 from streammtl.models.settings import ModelSettings
+from streammtl.stablemtl.fitting import scaled_and_shifted
 from streammtl.tasks.registry import task_spec
 from streammtl.views import TaskOutputs, ViewBatch
 
@@ -118,9 +119,13 @@ def _judge(model: Predictor, samples: Sequence[Sample], count: int, protocol: Pr
         times_ms.append(1000 * (time.perf_counter() - begun))
         if "depth" in reference.truth:
             seen.add("depth")
-            predicted, confidence = outputs.values["depth"][0, 0].float(), outputs.confidence[0, 0].float()
-            depth.update(predicted.numpy(), confidence.numpy(), reference.truth["depth"][0], reference.valid["depth"])
-        for task in others.keys() & reference.truth.keys():
+            predicted, confidence = outputs.values["depth"].float(), outputs.confidence[0, 0].float()
+            truth, valid = reference.truth["depth"], reference.valid["depth"]
+            if model.relative_depth:
+                truths = torch.from_numpy(truth)[None], torch.from_numpy(valid)[None, None]
+                predicted = scaled_and_shifted(predicted, *truths)
+            depth.update(predicted[0, 0].numpy(), confidence.numpy(), truth[0], valid)
+        for task in others.keys() & reference.truth.keys() & outputs.values.keys():
             seen.add(task)
             others[task].update(*_compared(task, outputs, reference))
     result: dict[str, Any] = {"depth": depth.result()} if "depth" in seen else {}

@@ -123,7 +123,7 @@ def attempt(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outco
     outcome = Outcome(first_frame=cursor)
     sensor = recording.has_depth and settings.run.depth != "predicted"
     model = model_class(settings.model.name)
-    adds_nothing = sensor and set(model.tasks) <= {"depth"}
+    adds_nothing = sensor and model.label_space is None  # beside a sensor's depth, only labels are taken
     tracking = executor.start(Tracking, settings, job.camera, sensor, states.get("tracking", {}))
     inference = executor.start(Inference, settings.model, adds_nothing)
     selector = ViewSelector(settings.view_selection)

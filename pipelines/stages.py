@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 
+from mapping.slam.relative_depth import DepthFits, fit_depth_line
 from mapping.slam.scale import ScaleEstimate
 from mapping.slam.tracked import Correction, TrackedFrame
 from mapping.slam.tracker import make_tracker
@@ -149,6 +150,7 @@ class Inference:
     def __post_init__(self) -> None:
         if not self.sensor_only:
             self._model = build_model(self.settings)
+        self._fits = DepthFits()
 
     def predict(self, step: Step) -> Prediction | None:
         """None where there is nothing to predict."""
@@ -163,17 +165,24 @@ class Inference:
             index = step.views.reference.index
             raise StageError(f"inference failed at frame {index}: {type(error).__name__}: {error}") from error
 
-    def _predict(self, views: ViewTuple, single_view: bool) -> Prediction:
+    def _predict(self, views: ViewTuple, single_view: bool) -> Prediction | None:
         width, height = self.settings.width, self.settings.height
         batch = view_batch(views, width, height, self.settings, single_view)
         outputs = self._model.predict(batch)
+        depth_m = outputs.values["depth"][0, 0].float().cpu().numpy()
+        confidence = outputs.confidence[0, 0].float().cpu().numpy()
+        if self._model.relative_depth:
+            line = self._fits.take(fit_depth_line(depth_m, confidence, views), views.reference.index)
+            if line is None:
+                return None
+            depth_m, confidence = line.depth(depth_m, confidence)
         prediction = Prediction(
-            depth_m=outputs.values["depth"][0, 0].float().cpu().numpy(),
-            confidence=outputs.confidence[0, 0].float().cpu().numpy(),
+            depth_m=depth_m,
+            confidence=confidence,
             camera=views.reference.camera.scaled(width, height),
             metric=outputs.scale_status == "metric",
         )
-        if "semantics" in outputs.values:
+        if "semantics" in outputs.values and self._model.label_space is not None:
             probability, ids = outputs.values["semantics"][0].float().topk(3, dim=0)
             prediction.label_ids = (ids + 1).permute(1, 2, 0).to(torch.uint8).contiguous().cpu().numpy()
             prediction.label_probabilities = probability.permute(1, 2, 0).contiguous().cpu().numpy()

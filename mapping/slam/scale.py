@@ -38,17 +38,22 @@ class ScaleEstimate:
     interval: tuple[float, float] | None = None  # 95 %, of `factor`
 
 
+def at_points(values: np.ndarray, views: ViewTuple) -> np.ndarray:
+    """The nearest of values [h,w] at each sparse point [N] of a keyframe, whose image may be larger."""
+    camera = views.reference.camera
+    h, w = values.shape
+    column = np.rint((views.points_uv[:, 0] + 0.5) * w / camera.width - 0.5).astype(int).clip(0, w - 1)
+    row = np.rint((views.points_uv[:, 1] + 0.5) * h / camera.height - 0.5).astype(int).clip(0, h - 1)
+    return values[row, column]
+
+
 def depth_ratio(depth_m: np.ndarray, confidence: np.ndarray, views: ViewTuple, min_points: int) -> float | None:
     """Median of depth over sparse-point depth at the points of a keyframe, or None with too few of them.
 
     Shapes: depth_m, confidence [h,w], which may be smaller than the image the points were seen in.
     Outliers beyond 3 robust deviations (MAD) in log ratio do not count.
     """
-    camera = views.reference.camera
-    h, w = depth_m.shape
-    column = np.rint((views.points_uv[:, 0] + 0.5) * w / camera.width - 0.5).astype(int).clip(0, w - 1)
-    row = np.rint((views.points_uv[:, 1] + 0.5) * h / camera.height - 0.5).astype(int).clip(0, h - 1)
-    depth, trust = depth_m[row, column], confidence[row, column]
+    depth, trust = at_points(depth_m, views), at_points(confidence, views)
     usable = (trust > 0) & np.isfinite(depth) & (depth > 0) & (views.points_depth > 0)
     if usable.sum() < min_points:
         return None

@@ -39,7 +39,7 @@ def build_regressor(settings: ModelSettings, tasks: Sequence[str], multi_stream:
             prompts = [task.replace("_", " ") for task in tasks]
             tokens = dict(zip(tasks, prompt_tokens(folder, prompts), strict=True))
         if has_streams:
-            tokens |= {task: tensors[TOKEN_PREFIX + task] for task in tasks if TOKEN_PREFIX + task in tensors}
+            tokens |= {task: tensors[TOKEN_PREFIX + task].float() for task in tasks if TOKEN_PREFIX + task in tensors}
         network = LatentRegressor(vae, Stream(unet, tokens))
         if multi_stream:
             masking = MASKING if settings.mixer_masking is None else settings.mixer_masking

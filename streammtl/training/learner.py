@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from streammtl.errors import CheckpointError, ConfigError, ModelError
-from streammtl.models.cross_view_mtl import CrossViewMtl
-from streammtl.models.every_view import every_view_first
 from streammtl.models.predictor import batch_to
 from streammtl.training.average import WeightAverage
 from streammtl.training.checkpoints import Checkpoint
 from streammtl.training.freezing import freeze_stages, set_training
 from streammtl.training.lanes import Lanes
-from streammtl.training.network import build_trainee
-from streammtl.training.objective import training_objective
 from streammtl.training.optimiser import build_optimiser, set_rates
 from streammtl.training.schedule import rate_factor
 from streammtl.training.settings import TrainingSettings
 from streammtl.training.task_balance import TaskBalance
+from streammtl.training.trainee import trainee_of
 from streammtl.training.world import World
 from streammtl.views import ViewBatch
 
@@ -41,10 +38,14 @@ class Learner:
         if settings.objective.balance_steps and world.size > 1:
             raise ConfigError("objective.balance_steps weighs tasks by the losses of one process; set it to 0.")
         self.settings, self.device = settings, device
+        self.trainee = trainee_of(settings.model.name)
+        if settings.lanes > 1 and not self.trainee.looks_at_sources:
+            raise ConfigError(f"lanes > 1 would let {settings.model.name} draw in any order; set lanes to 1.")
         torch.manual_seed(settings.seed)
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-        self.network = build_trainee(settings.model, settings.tasks).to(device, memory_format=layout)
-        freeze_stages(self.network.encoder, settings.optimiser.freeze_encoder_stages)
+        self.network = self.trainee.build(settings.model, settings.tasks).to(device, memory_format=layout)
+        if hasattr(self.network, "encoder"):
+            freeze_stages(self.network.encoder, settings.optimiser.freeze_encoder_stages)
         set_training(self.network, settings.optimiser.freeze_batch_norm)
         self._lanes = Lanes(self.network, world.parallelise(self.network), settings.lanes)
         self._optimiser = build_optimiser(self.network, settings.optimiser)
@@ -74,14 +75,17 @@ class Learner:
     def _pass(self, network: nn.Module, item: tuple[int, ViewBatch]) -> dict[str, Tensor]:
         """Forward and backward on one batch; gives the terms of its loss, none where it has no labels."""
         turn, batch = item
-        settings = self.settings.objective
+        settings = self._balance.applied(self.settings.objective)
         with self.autocast():
-            outputs = network(batch, settings.strides, settings.every_view, settings.matching_every_view)
-        labelled = every_view_first(batch) if settings.every_view else batch
-        objective = training_objective(outputs, labelled, self._balance.applied(settings), turn)
+            objective = self.trainee.objective(network, batch, self.settings.tasks, settings, turn)
         if objective.total is not None:
             (objective.total / self.settings.stage_at(self.step).accumulate).backward()
         return objective.terms
+
+    def values(self, network: nn.Module, batch: ViewBatch, tasks: Sequence[str]) -> dict[str, Tensor]:
+        """{task: [B,C,H,W]} that a network of this kind says of the reference views, to be judged."""
+        with self.autocast():
+            return self.trainee.values(network, batch, tasks)
 
     @property
     def rate(self) -> float:
@@ -93,7 +97,7 @@ class Learner:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
 
     @contextmanager
-    def averaged(self) -> Iterator[CrossViewMtl]:
+    def averaged(self) -> Iterator[nn.Module]:
         """The network with the averaged weights, for judging; afterwards it learns on as if nothing had been."""
         learnt = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.network.load_state_dict(self.average.state)

@@ -19,7 +19,7 @@ def network_settings(settings: ModelSettings) -> NetworkSettings:
     """What the network of a model is made of. Raises: ConfigError for a model that has none."""
     model = model_class(settings.name)
     if not issubclass(model, CrossViewPredictor):
-        raise ConfigError(f"model {settings.name} has nothing to train; use cvm-lite or cvm.")
+        raise ConfigError(f"model {settings.name} has nothing to train; use cvm-lite, cvm or m2h.")
     return model.network_settings.changed_by(settings)
 
 

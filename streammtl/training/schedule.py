@@ -15,6 +15,8 @@ def rate_factor(step: int, total_steps: int, settings: OptimiserSettings) -> flo
     progress = min(1.0, (step - warmup) / max(1, total_steps - warmup))
     if settings.schedule == "constant":
         return 1.0
+    if settings.schedule == "exponential":
+        return settings.final_factor**progress
     fall = 0.5 * (1 + math.cos(math.pi * progress))
     if settings.schedule == "polynomial":
         fall = (1 - progress) ** settings.power

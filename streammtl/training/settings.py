@@ -40,6 +40,10 @@ class DataSettings(BaseModel):
     )
     validation: DataSource | None = Field(None, description="what to choose weights on, as `pool`; never trained on")
     validation_samples: int = Field(64, description="samples judged at each validation", ge=1)
+    batches: Literal["together", "isolated", "mixed"] = Field(
+        "together",
+        description="labels of a batch: all; one task each optimiser step, in turn; or one task of each sample",
+    )
     sampling: SamplingSettings = SamplingSettings()
     threads: int = Field(2, description="threads that prepare batches; 0 prepares them in between", ge=0)
     prefetch: int = Field(4, description="batches prepared ahead", ge=1)
@@ -58,7 +62,9 @@ class OptimiserSettings(BaseModel):
     matching_factor: float = Field(1.0, description="times that for the cross-view module", ge=0)
     weight_decay: float = Field(0.01, description="decoupled decay of matrices and kernels", ge=0)
     betas: tuple[float, float] = Field((0.9, 0.98), description="decay of the moments")
-    schedule: Literal["cosine", "polynomial", "constant"] = Field("cosine", description="fall of the learning rate")
+    schedule: Literal["cosine", "polynomial", "exponential", "constant"] = Field(
+        "cosine", description="fall of the learning rate"
+    )
     power: float = Field(0.9, description="exponent of the polynomial schedule", gt=0)
     final_factor: float = Field(0.02, description="learning rate at the last step, of the first", ge=0, le=1)
     warmup_steps: int = Field(150, description="steps over which the rate rises", ge=0)

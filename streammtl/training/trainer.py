@@ -11,6 +11,7 @@ import torch
 
 from streammtl.data.sampler import ClipSampler
 from streammtl.data.sets.registry import open_source
+from streammtl.data.task_turns import TaskTurns
 from streammtl.errors import ConfigError
 from streammtl.models.predictor import choose_device
 from streammtl.training.checkpoints import Checkpoint, checkpoint_paths, load_checkpoint, save_checkpoint
@@ -51,7 +52,11 @@ class Trainer:
         if settings.torch_threads is not None:
             torch.set_num_threads(settings.torch_threads)
         data = settings.data
-        self._sampler = ClipSampler(open_source(data.pool), settings.tasks, data.sampling, settings.seed)
+        given = (settings.tasks, data.sampling, settings.seed)
+        if data.batches == "together":
+            self._sampler = ClipSampler(open_source(data.pool), *given)
+        else:
+            self._sampler = TaskTurns(data.pool, *given, mixed=data.batches == "mixed")
         self._validation = Validation(settings) if data.validation is not None else None
         self._best: float | None = None
         self.learner = Learner(settings, choose_device(settings.device), self.world)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from streammtl.data.sampler import ClipSampler
 from streammtl.data.sets.registry import open_source
@@ -14,9 +15,7 @@ from streammtl.errors import DataError
 from streammtl.metrics import MultiTaskMetrics
 from streammtl.metrics.depth import DepthErrors
 from streammtl.metrics.registry import metric_kind
-from streammtl.models.cross_view_mtl import CrossViewMtl
 from streammtl.models.predictor import batch_to
-from streammtl.tasks.activations import activate
 from streammtl.tasks.registry import task_spec
 from streammtl.training.learner import Learner
 from streammtl.training.settings import TrainingSettings
@@ -46,17 +45,15 @@ class Validation:
         with learner.averaged() as network:
             return self._judge(network, learner)
 
-    def _judge(self, network: CrossViewMtl, learner: Learner) -> dict[str, float]:
+    def _judge(self, network: nn.Module, learner: Learner) -> dict[str, float]:
         metrics, alone, seen = MultiTaskMetrics(self._tasks), DepthErrors(), False
         for number in range(self._batches):
             batch = batch_to(self._sampler.batch(number, self._stage.batch_size, self._stage.size), learner.device)
-            with learner.autocast():
-                raw = network(batch).raw
-                lonely = network(first_view(batch)).raw["depth"]
-            metrics.update({t: activate(raw[t].float(), task_spec(t).activation) for t in self._tasks}, batch)
-            if "depth" in batch.valid and batch.valid["depth"].any():
+            metrics.update(learner.values(network, batch, self._tasks), batch)
+            if learner.trainee.looks_at_sources and "depth" in batch.valid and batch.valid["depth"].any():
                 seen = True
-                alone.update(lonely.float().exp(), batch.targets["depth"][:, 0], batch.valid["depth"][:, 0])
+                lonely = learner.values(network, first_view(batch), ("depth",))["depth"]
+                alone.update(lonely, batch.targets["depth"][:, 0], batch.valid["depth"][:, 0])
         figures = {f"{task}.{name}": value for task, found in metrics.result().items() for name, value in found.items()}
         return figures | ({f"depth_alone.{name}": value for name, value in alone.result().items()} if seen else {})
 

@@ -205,7 +205,7 @@ def test_all_views_are_judged_where_that_is_asked_for(tiny, monkeypatch):
         counted.append((outputs.raw["depth"].shape[0], batch.images.shape[:2]))
         return training_objective(outputs, batch, settings, turn)
 
-    monkeypatch.setattr("streammtl.training.learner.training_objective", seen)
+    monkeypatch.setattr("streammtl.training.trainee.training_objective", seen)
     every, few = ("objective.every_view=true",), ("objective.matching_every_view=false",)
     for overrides, per_sample in (((), False), (few, False), (every, True)):
         settings = training_settings(tiny, overrides)
