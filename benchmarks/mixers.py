@@ -38,7 +38,7 @@ CONSISTENCY = {
     "corrected": {"depth_normals": 0.1},
     "literal": {"depth_normals": 0.1, "consistency": "paper_literal"},
 }
-VARIANTS = ["none", "wmca", "ggfm", "wmca+ggfm", "wmca+ggfm:corrected", "wmca+ggfm:literal"]
+VARIANTS = ["none", "wmca", "ggfm", "wmca+ggfm", "one_to_n", "wmca+ggfm:corrected", "wmca+ggfm:literal"]
 TABLE = Table(
     {"semantics.miou": 1, "depth.abs_rel": -1, "depth.rmse": -1, "normals.mean_deg": -1, "boundaries.ods_f": 1},
     ("mIoU", "AbsRel", "RMSE, m", "normals, °", "odsF"),
@@ -49,6 +49,7 @@ TABLE = Table(
         ("wmca+ggfm", "none"),
         ("wmca+ggfm", "wmca"),
         ("wmca+ggfm", "ggfm"),
+        ("wmca", "one_to_n"),
         ("wmca+ggfm:corrected", "wmca+ggfm"),
         ("wmca+ggfm:corrected", "wmca+ggfm:literal"),
     ),
