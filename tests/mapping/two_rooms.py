@@ -43,7 +43,7 @@ TABLE_BOX = ((1.0, 2.4, 0.375), (1.2, 0.6, 0.75))
 CHAIR_BOX = ((4.8, 1.0, 0.4), (0.5, 0.4, 0.8))
 OTHER_CHAIR_BOX = ((2.4, 0.5, 0.4), (0.4, 0.4, 0.8))
 THINGS = [(*TABLE_BOX, 0, TABLE), (*CHAIR_BOX, YAW, CHAIR), (*OTHER_CHAIR_BOX, 0, CHAIR)]
-CAMERA = Camera.pinhole(64, 48, 30.0, 30.0, 31.5, 23.5)
+CAMERA = Camera.pinhole(64, 48, 26.0, 26.0, 31.5, 23.5)
 
 
 def nearest_solid(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ def pose(x: float, y: float, z: float, heading_deg: float, down_deg: float = 20.
 POSES = [
     pose(x, y, 1.4, heading)
     for x, y in ((0.6, 0.6), (2.6, 1.6), (4.3, 2.3), (5.4, 1.6))
-    for heading in range(0, 360, 45)
+    for heading in range(0, 360, 90)
 ]
 
 

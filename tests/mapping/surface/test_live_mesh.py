@@ -23,7 +23,7 @@ def triangles(mesh: Mesh) -> np.ndarray:
     corners = np.concatenate(
         [mesh.vertices, mesh.normals, mesh.colours, mesh.labels[:, None], mesh.label_confidence[:, None]], axis=1
     )
-    rows = corners.astype(np.float64)[mesh.faces].reshape(len(mesh.faces), -1)
+    rows = corners.astype(np.float64)[mesh.faces].reshape(len(mesh.faces), 3 * corners.shape[1])
     return rows[np.lexsort(rows.T)]
 
 
