@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def floor_plan(scene: Scene) -> Drawing:
     for thing in scene.objects:
         _draw_on_wall(drawing, thing, scene, page)
     _draw_path(drawing, scene, page)
-    _name_things(drawing, standing, shapes, scene, page)
+    _name_things(drawing, standing, shapes)
     _name_rooms(drawing, scene, page)
     colours = {thing.class_name: _tints(thing, scene) for thing in scene.objects}
     draw_legend(
@@ -229,27 +230,30 @@ def _draw_path(drawing: Drawing, scene: Scene, page: _Page) -> None:
         drawing.area(end + radius * np.stack([np.cos(turn), np.sin(turn)], -1), fill=PATH, stroke=PAPER, width=1.2)
 
 
-def _name_things(
-    drawing: Drawing, things: list[MapObject], shapes: dict[int, np.ndarray | None], scene: Scene, page: _Page
-) -> None:
-    """Writes names where they fit into their shapes, across or upwards, those of large things first."""
+def _name_things(drawing: Drawing, things: list[MapObject], shapes: dict[int, np.ndarray | None]) -> None:
+    """Writes names where they fit into their shapes, across or upwards, beside what lies on them."""
+    drawn = [thing for thing in things if shapes[thing.id] is not None]
+    drawn.sort(key=lambda thing: -thing.extent_m[0] * thing.extent_m[1])
     taken: list[np.ndarray] = []
-    for thing in sorted(things, key=lambda thing: -thing.extent_m[0] * thing.extent_m[1]):
-        if shapes[thing.id] is None:
-            continue
+    for i, thing in enumerate(drawn):
         low, high = shapes[thing.id].min(0), shapes[thing.id].max(0)
-        for size in (17, 14, 12, 10.5):
-            wide, tall = text_width(thing.class_name, size), size
-            upwards = (high - low)[1] > 1.3 * (high - low)[0]
-            if upwards:
-                wide, tall = tall, wide
-            middle = (low + high) / 2
-            box = middle + np.array([[-wide / 2, -tall / 2], [wide / 2, tall / 2]])
-            fits = wide <= 1.06 * (high - low)[0] and tall <= 1.06 * (high - low)[1]
-            if fits and not any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in taken):
+        on_top = [np.array([shapes[t.id].min(0), shapes[t.id].max(0)]) for t in drawn[i + 1 :]]
+        upwards = (high - low)[1] > 1.3 * (high - low)[0]
+        for size, share in itertools.product((17, 14, 12, 10.5), (0.5, 0.25, 0.75)):
+            text = np.array([text_width(thing.class_name, size), size])
+            text = text[::-1] if upwards else text
+            middle = low + (high - low) * ((0.5, share) if upwards else (share, 0.5))
+            box = np.array([middle - text / 2, middle + text / 2])
+            fits = (box[0] > low - 0.03 * (high - low)).all() and (box[1] < high + 0.03 * (high - low)).all()
+            if fits and not any(_meet(box, other) for other in [*taken, *on_top]):
                 drawing.words(tuple(middle), thing.class_name, size, INK, "middle", upwards)
                 taken.append(box)
                 break
+
+
+def _meet(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two rectangles [2,2] (low, high) overlap."""
+    return bool((a[0] < b[1]).all() and (b[0] < a[1]).all())
 
 
 def _name_rooms(drawing: Drawing, scene: Scene, page: _Page) -> None:
