@@ -1,11 +1,13 @@
 """Milliseconds per frame to fuse depth, colour and labels, ours beside Open3D's VoxelBlockGrid (depth and colour), 8^3
 blocks, and beside a bound: the time to read the frame once and to read and write the voxels of changed blocks once.
 
-python benchmarks/fusion.py [RECORDING_FOLDER] [--frames N] [--threads N] [--rounds N] [--json]
+python benchmarks/fusion.py [RECORDING_FOLDER] [--frames N] [--threads N] [--rounds N] [--accuracy] [--json]
 
 Without a recording: frames of an exactly ray-cast room, 640x480. All sides get the same frames in alternating rounds,
 allocation and integration together. Of each frame the best round counts; the figure is the mean over the frames after
 the first. CPU time is the sum over all threads; on a busy machine only it says much.
+
+--accuracy compares our surface with Open3D's, of the same frames at the same voxel size, instead of times.
 """
 
 from __future__ import annotations
@@ -27,10 +29,14 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):  # read when the libraries are loaded, below
         os.environ[name] = str(arguments.threads)
+    if arguments.accuracy:
+        print(json.dumps([accuracy(arguments.recording, arguments.frames, size) for size in (0.02, 0.01)], indent=2))
+        return
     rows = measure(arguments.recording, arguments.frames, arguments.rounds)
     if arguments.json:
         print(json.dumps({"threads": arguments.threads, "load": os.getloadavg()[0], "rows": rows}))
@@ -65,6 +71,27 @@ def measure(recording: str | None, count: int, rounds: int) -> list[dict]:
             row = {"voxel_mm": 1e3 * voxel_size_m, "what": what, "wall_ms": wall_ms, "cpu_ms": cpu_ms}
             rows.append(row | {"blocks": rounds_of[0][what][1]})
     return rows
+
+
+def accuracy(recording: str | None, count: int, voxel_size_m: float) -> dict:
+    """Precision, recall and F-score of our mesh at 2 cm against Open3D's of the same depth and poses."""
+    from mapping.evaluation.surface import Triangles, surface_error
+    from mapping.fusion.grid import VoxelGrid
+    from mapping.fusion.settings import FusionSettings
+    from mapping.surface.mesh import extract_mesh
+    from mapping.surface.raycast import open3d
+
+    observations = recorded(recording, count) if recording else room_frames(count)
+    grid = VoxelGrid(FusionSettings(voxel_size_m=voxel_size_m, truncation_m=4 * voxel_size_m))
+    theirs, fuse = open3d_grid(open3d(), voxel_size_m)
+    for observation in observations:
+        grid.integrate(observation)
+        fuse(observation)
+    ours = extract_mesh(grid.blocks(), voxel_size_m)
+    mesh = theirs.extract_triangle_mesh(1.0)
+    truth = Triangles(mesh.vertex.positions.numpy().astype(np.float64), mesh.triangle.indices.numpy())
+    error = surface_error(Triangles(ours.vertices.astype(np.float64), ours.faces), truth, (0.01, 0.02, 0.05))
+    return {"voxel_mm": 1e3 * voxel_size_m, "frames": len(observations), **error.as_dict()}
 
 
 def timed(fuse: Callable, frames: list) -> np.ndarray:
