@@ -91,7 +91,7 @@ def test_an_unrelated_middle_part_is_another_component(box_room, other_room, cli
 
 
 def test_noise_with_depth_starts_no_component(box_room, clip):
-    frames = with_images(clip[0], dict(enumerate(noise(3 * LONG), start=40)))
+    frames = with_images(clip[0][:80], dict(enumerate(noise(2 * LONG), start=40)))
     answers, _ = track(box_room, frames, True)
     assert {answer.component for answer in answers if answer.T_world_cam is not None} == {0}
 
@@ -99,7 +99,7 @@ def test_noise_with_depth_starts_no_component(box_room, clip):
 @pytest.mark.parametrize("depth", [True, False])
 def test_repeated_frames_stay_tracked(box_room, clip, depth):
     frames = clip[0] if depth else without_depth(clip[0])
-    repeated = [frames[i - i % 3] for i in range(110)]
+    repeated = [frames[i - i % 3] for i in range(90)]
     answers, poses = track(box_room, numbered(repeated), depth)
     assert {answer.status for answer in answers[60:]} == {TrackStatus.TRACKED}
     assert {answer.component for answer in answers} == {0}
@@ -107,18 +107,18 @@ def test_repeated_frames_stay_tracked(box_room, clip, depth):
 
 
 def test_a_jump_of_the_exposure_is_survived(box_room, clip):
-    darker = {f.index: (f.image * 0.45).astype(np.uint8) for f in clip[0] if 50 <= f.index < 80}
-    answers, poses = track(box_room, with_images(clip[0], darker), True)
+    darker = {f.index: (f.image * 0.45).astype(np.uint8) for f in clip[0] if 30 <= f.index < 50}
+    answers, poses = track(box_room, with_images(clip[0][:70], darker), True)
     assert {answer.status for answer in answers} == {TrackStatus.TRACKED}
-    assert error_m([poses[i] for i in range(120)], clip[1], True) < 0.01
+    assert error_m([poses[i] for i in range(70)], clip[1][:70], True) < 0.01
 
 
 def test_a_blurred_stretch_loses_nothing_for_long(box_room, clip):
-    blurred = {i: cv2.blur(clip[0][i].image, (21, 1)) for i in range(50, 58)}
-    answers, poses = track(box_room, with_images(clip[0], blurred), True)
-    assert {answer.status for answer in answers[58:]} == {TrackStatus.TRACKED}
+    blurred = {i: cv2.blur(clip[0][i].image, (21, 1)) for i in range(30, 38)}
+    answers, poses = track(box_room, with_images(clip[0][:70], blurred), True)
+    assert {answer.status for answer in answers[38:]} == {TrackStatus.TRACKED}
     assert {answer.component for answer in answers} == {0}
-    assert error_m([poses[i] for i in range(58, 120)], clip[1][58:], True) < 0.01
+    assert error_m([poses[i] for i in range(38, 70)], clip[1][38:70], True) < 0.01
 
 
 def test_few_frames_a_second_and_fast_turns_are_tracked(box_room, clip):
@@ -128,8 +128,8 @@ def test_few_frames_a_second_and_fast_turns_are_tracked(box_room, clip):
     assert error_m([poses[i] for i in range(20)], clip[1][::6], True) < 0.01
 
 
-@pytest.mark.parametrize("at", [75, 100])
-def test_a_tracker_restored_while_lost_goes_on_bit_for_bit(box_room, clip, at):
+def test_a_tracker_restored_while_lost_goes_on_bit_for_bit(box_room, clip):
+    at = 75
     frames = without_depth(with_images(clip[0], dict(enumerate(noise(2 * LONG), start=70))))
     whole = make_tracker(SETTINGS, box_room.camera, False)
     answers = [whole.track(frame, checkpoint=frame.index == at) for frame in frames]
