@@ -200,13 +200,17 @@ def judge(learner: Learner, batches: Iterator[Any]) -> dict[str, float]:
     return {f"{task}.{name}": value for task, found in metrics.result().items() for name, value in found.items()}
 
 
-def render_missing(folder: Path, size: tuple[int, int], clips: dict[str, int], workers: int) -> None:
-    """Writes those clips of the two pools that are not there yet."""
+def render_missing(
+    folder: Path, size: tuple[int, int], clips: dict[str, int], workers: int, truths: Sequence[str] = ()
+) -> None:
+    """Writes those clips of the two pools that are not there yet, with these truths beside the usual ones."""
     from pipelines.rooms.render_pool import PoolSettings, write_pool
+    from pipelines.rooms.render_settings import RenderSettings
     from streammtl.data.rooms.build import build_room
 
     for name, split in SPLITS.items():
-        wanted = PoolSettings(split=split, clips=clips[name], frames=8, height=size[0], width=size[1])
+        render = RenderSettings(**dict.fromkeys(truths, True))
+        wanted = PoolSettings(split=split, clips=clips[name], frames=8, height=size[0], width=size[1], render=render)
         write_pool(folder / name, wanted, build_room, workers)
 
 
@@ -283,10 +287,11 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     return run_all(variants, base_values(options, pool), pool, options, TABLE)
 
 
-def pool_of(options: argparse.Namespace) -> Path:
+def pool_of(options: argparse.Namespace, truths: Sequence[str] = ()) -> Path:
     """The folder that holds train/ and validation/, rendered where none was given."""
     if options.pool is None:
-        render_missing(options.out / "pool", options.size, {**CLIPS, "train": options.clips}, options.workers)
+        clips = {**CLIPS, "train": options.clips}
+        render_missing(options.out / "pool", options.size, clips, options.workers, truths)
     return options.pool or options.out / "pool"
 
 

@@ -77,13 +77,20 @@ class Motion:
 
 
 class UnitInterval:
-    """Values in 0..1 to -1..1; one channel becomes three, and their mean when read."""
+    """Values in 0..1 to -1..1; one channel becomes three, and their mean when read.
+
+    Images of which more than 2 % are brighter than 1 are darkened by a factor first: values are relative.
+    """
 
     def __init__(self, channels: int) -> None:
         self.channels = channels
 
     def encode(self, labels: Tensor, valid: Tensor) -> Tensor:
-        pictures = torch.where(valid, 2 * labels.float().clamp(0, 1) - 1, 0.0)
+        bright = [
+            _quantiles(value[:, known[0]].flatten())[1] for value, known in zip(labels.float(), valid, strict=True)
+        ]
+        tone_mapped = labels / torch.stack(bright)[:, None, None, None].clamp(min=1)
+        pictures = torch.where(valid, 2 * tone_mapped.clamp(0, 1) - 1, 0.0)
         return pictures.expand(-1, 3, -1, -1)
 
     def decode(self, pictures: Tensor) -> Tensor:

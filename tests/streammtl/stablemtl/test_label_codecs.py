@@ -76,6 +76,15 @@ def test_normals_albedo_and_shading_come_back_as_they_were():
         assert torch.allclose(back[known], labels[known], atol=1e-6)
 
 
+def test_shading_brighter_than_one_is_darkened_by_one_factor():
+    labels, valid = labels_of("shading")
+    codec = label_codec(task_spec("shading"))
+    back = codec.decode(codec.encode(5 * labels, valid))
+    for light, found, known in zip(5 * labels, back, valid, strict=True):
+        bright = torch.quantile(light[known], 0.98)
+        assert torch.allclose(found[known] * bright, light[known].clamp(max=bright), atol=1e-5)
+
+
 def test_depth_between_its_percentiles_comes_back_up_to_scale_and_shift():
     labels, valid = labels_of("depth")
     codec = label_codec(task_spec("depth"))
