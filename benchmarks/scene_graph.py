@@ -5,7 +5,7 @@ python benchmarks/scene_graph.py --folder ROOMS --rooms 5 [--furniture MODELS]
 Each room is filmed (as by `python -m pipelines.rooms --split test3d`), true depth and true labels are fused, and the
 scene is read from the map. Every vertex of the surface belongs to the true thing nearest to it. A found object is right
 when it and a true thing of its class share at least half of the vertices that either has (IoU 0.5). True things of
-which less than 0.05 m2 was seen do not count. Every room is one room.
+which less than 0.05 m2 was seen do not count, nor do smaller objects. Every room is one room.
 """
 
 from __future__ import annotations
@@ -121,12 +121,12 @@ def judge(scene: Scene, room: Room) -> np.ndarray:
     seen = np.bincount(true, vertex_areas(scene.mesh))
     things = [i for i in labels if seen[i] >= LEAST_SEEN_M2 and names[labels[i]] not in UNCOUNTABLE]
     size, right = np.bincount(true), 0
-    for found in scene.objects:
+    counted = [found for found in scene.objects if found.area_m2 >= LEAST_SEEN_M2]
+    for found in counted:
         shared = np.bincount(true[found.vertices], minlength=len(size))
         best = int(shared.argmax())
         iou = shared[best] / (size[best] + len(found.vertices) - shared[best])
         right += iou >= 0.5 and best in things and labels[best] == found.class_id
-    counted = [found for found in scene.objects if found.area_m2 >= LEAST_SEEN_M2]
     return np.array([len(things), len(counted), right])
 
 
