@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 
 from pipelines import map_verbs
 from pipelines.command_line import Json, MapPath, print_result
-from streammtl.errors import StreamMtlError
+from streammtl.errors import ConfigError, StreamMtlError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,8 +59,22 @@ Stride = Annotated[int, typer.Option("--stride", min=1, help="Take every n-th fr
 Quality = Annotated[
     bool, typer.Option("--quality", help="Poses by bundle adjustment over the whole recording first: slower, surer.")
 ]
+Memory = Annotated[
+    str | None, typer.Option("--memory", metavar="2G", help="Most memory for voxels; submaps close earlier to keep it.")
+]
 Local = Annotated[bool, typer.Option("--local", help="Run all stages in this process instead of Ray actors.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted map from its last commit.")]
+
+
+def _overrides(overrides: list[str] | None, memory: str | None) -> tuple[str, ...]:
+    """--set, and --memory as the setting that it is short for. Raises: ConfigError for a size that is none."""
+    if memory is None:
+        return tuple(overrides or ())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([MG])B?", memory.strip().upper())
+    if found is None:
+        raise ConfigError(f"--memory {memory!r} is no size; write for example 500M or 2G.")
+    gigabytes = float(found[1]) * (1e-3 if found[2] == "M" else 1)
+    return (*(overrides or ()), f"run.memory_gb={gigabytes}")
 
 
 @app.command(
@@ -77,6 +92,7 @@ def map_command(
     max_frames: MaxFrames = None,
     stride: Stride = 1,
     quality: Quality = False,
+    memory: Memory = None,
     local: Local = False,
     resume: Resume = False,
     as_json: Json = False,
@@ -89,7 +105,7 @@ def map_command(
         source=source,
         out=out,
         config=config,
-        overrides=tuple(overrides or ()),
+        overrides=_overrides(overrides, memory),
         intrinsics=intrinsics,
         poses=poses,
         depth=depth and depth.value,
@@ -113,6 +129,7 @@ def live(
     overrides: Set = None,
     intrinsics: Intrinsics = None,
     max_frames: MaxFrames = None,
+    memory: Memory = None,
     local: Local = False,
     as_json: Json = False,
 ) -> None:
@@ -124,7 +141,7 @@ def live(
         source=source,
         out=out,
         config=config,
-        overrides=tuple(overrides or ()),
+        overrides=_overrides(overrides, memory),
         intrinsics=intrinsics,
         max_frames=max_frames,
         live=True,

@@ -14,6 +14,7 @@ import numpy as np
 from mapping.fusion.anchor import new_anchor
 from mapping.fusion.grid import VoxelGrid
 from mapping.fusion.observation import DepthObservation
+from mapping.fusion.on_disk import on_disk
 from mapping.records import FrameRecord, KeyframeRecord, Submap
 from mapping.slam.rigid import moved_pose
 from mapping.slam.scale import ScaleEstimate, depth_ratio
@@ -31,6 +32,9 @@ from pipelines.stages import Prediction, State, Step
 from streammtl.errors import StageError, StreamMtlError
 
 logger = logging.getLogger(__name__)
+
+BLOCK_BYTES = 42 << 10  # a block in its grid, its copy in f32 for a commit, and that in the types of the store
+GROWING = 2  # submaps with voxels in memory: the open one and the one before it
 
 
 @dataclass(frozen=True)
@@ -141,8 +145,7 @@ class Mapping:
 
     def _fuse(self, views: ViewTuple, prediction: Prediction | None) -> None:
         reference = views.reference
-        full = self._open is not None and self._open.keyframes >= self._settings.run.keyframes_per_submap
-        if self._open is not None and (full or self._open.component != views.component):
+        if self._open is not None and (self._is_full(self._open) or self._open.component != views.component):
             self._settle()
         if self._open is None:
             self._begin(views.component, reference.T_world_cam, reference.index)
@@ -174,6 +177,12 @@ class Mapping:
                 label_ids=labels[..., 0] if labels is not None else np.zeros(observation.depth_m.shape, np.uint8),
             )
         )
+
+    def _is_full(self, growing: _Growing) -> bool:
+        """By keyframes or by memory; counted in blocks, so that a resumed run decides as the undisturbed one."""
+        run = self._settings.run
+        most_blocks = 1e9 * run.memory_gb / (GROWING * BLOCK_BYTES)
+        return growing.keyframes >= run.keyframes_per_submap or len(growing.grid) >= most_blocks
 
     def _observation(self, views: ViewTuple, prediction: Prediction | None) -> DepthObservation | None:
         """Sensor depth where there is some, with the model's labels on its grid; else the model's depth on its own."""
@@ -250,8 +259,9 @@ class Mapping:
         return self._next_frame if self._open is None else self._open.first_frame
 
     def _close(self, growing: _Growing, before: int) -> None:
-        """Closes a submap with its frames before `before`; its voxels leave memory at the next commit."""
+        """Closes a submap with its frames before `before`; its voxels leave memory and wait for the next commit."""
         submap = self._snapshot(growing, before, closed=True)
+        submap = replace(submap, blocks=on_disk(submap.blocks, self._path))
         self._lie.add(submap, middle=(growing.first_frame + before) // 2)
         self._frames.update(record.status.value for record in submap.frames)
         self._closed.append(submap)

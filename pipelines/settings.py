@@ -33,6 +33,12 @@ class RunSettings(BaseModel):
     keyframes_per_submap: int = Field(40, ge=2, description="keyframes after which a submap is closed")
     frames_per_submap: int = Field(3000, ge=10, description="frames after which a submap is closed, keyframes or not")
     commit_frames: int = Field(100, ge=1, description="frames between two commits of the map to disk")
+    memory_gb: float = Field(
+        2.0,
+        gt=0,
+        description="GB that voxels may take in memory, the copies of a commit included; a submap that would take more "
+        "than half of it is closed earlier",
+    )
     surface: bool = Field(True, description="write the merged mesh into the map when the run ends")
 
 
