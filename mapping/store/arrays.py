@@ -92,6 +92,11 @@ def read_array(place: Place, group: zarr.Group, name: str) -> np.ndarray:
     array = group[name]
     if not isinstance(array, zarr.Array):
         raise damaged(place, f"{group.path}/{name} is not an array")
+    return read_member(place, array)
+
+
+def read_member(place: Place, array: zarr.Array) -> np.ndarray:
+    """A whole array that is open already. Raises as `read_array`."""
     for file in missing_chunks(place, array):
         raise damaged(place, f"{file} is gone")
     return np.asarray(array[...])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import zarr
+from zarr.errors import ZarrUserWarning
 
 from mapping.store.damage import damaged, first_line
 from mapping.store.place import Place
@@ -25,7 +27,31 @@ def published_schema() -> dict[str, Any]:
 GROWING = "K"  # keyframe arrays may be longer than the root counts: an unfinished commit lengthened some
 
 
-def group_problems(group: zarr.Group, kind: str, sizes: dict[str, int]) -> list[str]:
+Member = zarr.Array | zarr.Group | str  # what a group holds under a name, or what is wrong with it
+
+
+def members_of(group: zarr.Group, kind: str) -> dict[str, Member]:
+    """The arrays that the schema asks for, opened together: one by one takes several times as long."""
+    names = _SCHEMA["x-groups"][kind]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ZarrUserWarning)  # of what a killed writer left beside them
+            found: dict[str, Member] = dict(group.members())
+    except (KeyError, ValueError, TypeError, OSError):  # at least one is damaged
+        found = {name: _member(group, name) for name in names}
+    return {name: found.get(name, f"{group.path}/{name} is missing") for name in names}
+
+
+def _member(group: zarr.Group, name: str) -> Member:
+    try:
+        return group[name]
+    except KeyError:
+        return f"{group.path}/{name} is missing"
+    except (ValueError, TypeError, OSError) as error:
+        return f"{group.path}/{name} is damaged: {first_line(error)}"
+
+
+def group_problems(members: dict[str, Member], kind: str, sizes: dict[str, int]) -> list[str]:
     """Where the arrays of a group depart from the schema, judged by their metadata alone.
 
     `sizes` gives the lengths already known, by the letters of schema.json; other letters are bound by the first array.
@@ -33,16 +59,12 @@ def group_problems(group: zarr.Group, kind: str, sizes: dict[str, int]) -> list[
     problems: list[str] = []
     bound = dict(sizes)
     for name, expected in _SCHEMA["x-groups"][kind].items():
-        try:
-            array = group[name]
-        except KeyError:
-            problems.append(f"{group.path}/{name} is missing")
-            continue
-        except (ValueError, TypeError, OSError) as error:
-            problems.append(f"{group.path}/{name} is damaged: {first_line(error)}")
+        array = members[name]
+        if isinstance(array, str):
+            problems.append(array)
             continue
         if not isinstance(array, zarr.Array):
-            problems.append(f"{group.path}/{name} is a group, expected an array")
+            problems.append(f"{array.path} is a group, expected an array")
             continue
         allowed = expected["dtype"] if isinstance(expected["dtype"], list) else [expected["dtype"]]
         if _dtype_name(array) not in allowed:
@@ -79,5 +101,5 @@ def _shape_problems(array: zarr.Array, expected: list[int | str], bound: dict[st
 
 def check_group(place: Place, group: zarr.Group, kind: str, sizes: dict[str, int]) -> None:
     """Raises StoreError with the first departure from the schema, before anything large is read."""
-    for problem in group_problems(group, kind, sizes):
+    for problem in group_problems(members_of(group, kind), kind, sizes):
         raise damaged(place, problem)

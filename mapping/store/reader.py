@@ -29,7 +29,7 @@ from mapping.store.state import read_state
 from mapping.store.submaps import read_blocks, read_frames, read_submap
 from mapping.store.summary import summarise
 from mapping.store.surface import read_surface_group
-from mapping.store.trajectory import MapTrajectory, read_trajectory
+from mapping.store.trajectory import MapTrajectory, read_trajectory, read_trajectory_group
 from streammtl.errors import StoreError
 
 if TYPE_CHECKING:
@@ -190,14 +190,29 @@ class MapReader:
         for _ in range(_ATTEMPTS):
             header = self.header
             try:
-                with reading(self._place, "frames"):
-                    return read_trajectory(self._place, self._root, header.submaps)
+                derived = self._derived_trajectory()
+                return self._joined_trajectory() if derived is None else derived
             except StoreError:
                 newest = read_header(self._place)
                 if newest.generation == header.generation:
                     raise
                 self.refresh()
         raise StoreError(f"the map {self.path} is rewritten faster than it can be read. Try again later.")
+
+    def _joined_trajectory(self) -> MapTrajectory:
+        with reading(self._place, "frames"):
+            return read_trajectory(self._place, self._root, self.header.submaps)
+
+    def _derived_trajectory(self) -> MapTrajectory | None:
+        """The same, read at once from the group that a finished run leaves; None without it, or when it is damaged."""
+        if self.header.trajectory is None:
+            return None
+        try:
+            with reading(self._place, self.header.trajectory):
+                return read_trajectory_group(self._place, self._root, self.header.trajectory)
+        except StoreError as error:
+            logger.info("%s The frames of the submaps hold the same.", error)
+            return None
 
     def surface(self) -> Mesh | None:
         """The merged mesh as last written, in the world frame; None when none was, or when the map grew since."""

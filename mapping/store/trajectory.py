@@ -8,7 +8,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import zarr
 
-from mapping.store.arrays import write_array
+from mapping.store.arrays import read_member, write_array
+from mapping.store.contract import group_problems, members_of
+from mapping.store.damage import damaged
 from mapping.store.header import SubmapEntry
 from mapping.store.place import Place
 from mapping.store.submaps import TRACK_STATUSES, read_frame_columns
@@ -74,6 +76,17 @@ def _empty() -> dict[str, np.ndarray]:
         "frame": np.zeros(0, dtype=np.int64),
         "component": np.zeros(0, dtype=np.int32),
     }
+
+
+def read_trajectory_group(place: Place, root: zarr.Group, name: str) -> MapTrajectory:
+    """The derived group as `write_trajectory_group` wrote it."""
+    members = members_of(root[name], "trajectory")
+    for problem in group_problems(members, "trajectory", {}):
+        raise damaged(place, problem)
+    columns = {array_name: read_member(place, array) for array_name, array in members.items()}
+    columns["timestamps_s"] = columns.pop("timestamp_s")
+    columns["status"] = np.array(TRACK_STATUSES)[columns["status"]]
+    return MapTrajectory(**columns)
 
 
 def write_trajectory_group(root: zarr.Group, name: str, trajectory: MapTrajectory) -> None:

@@ -11,6 +11,7 @@ import zarr
 
 from mapping.store import keyframes as keyframe_arrays
 from mapping.store.arrays import has_checksums
+from mapping.store.consistency import consistency_problems
 from mapping.store.damage import DAMAGE, first_line
 from mapping.store.header import MapHeader
 from mapping.store.labels import GROUP as LABELS_GROUP
@@ -79,6 +80,7 @@ def verify_map(path: Path | str) -> Verification:
     document = read_document(trusted)
     problems += content_problems(trusted, document)
     header = parse_header(trusted, document)
+    problems += list(consistency_problems(trusted, header, problems))
     reader = _EveryByte(trusted, header, problems)
     problems += reader.problems()
     at_spare = trusted.root == SPARE

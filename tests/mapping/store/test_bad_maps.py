@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from mapping.store import MapHeader, MapWriter, StoreSettings, is_map, open_map, validate_map
 from mapping.store.contract import published_schema
 from mapping.store.root import checksum
+from mapping.store.verify import verify_map
 from streammtl.errors import StoreError, VersionError
 from tests.mapping.store.tiny_maps import commit_number, header
 
@@ -136,23 +137,35 @@ def rewrite(path: Path, name: str, **metadata) -> None:
         (lambda path: (path / "submaps/000000.4/weight/zarr.json").write_text("{"), "weight is damaged"),
         (lambda path: edit_root(path, lambda root: root["submaps"][0].update(blocks=5)), "expected 5"),
         (lambda path: edit_root(path, lambda root: root.update(keyframes=99)), "expected 99"),
-        (lambda path: edit_root(path, lambda root: root["submaps"].pop()), r"keyframes name submaps \[1\]"),
         (lambda path: shutil.rmtree(path / "keyframes"), "keyframes group is gone"),
         (lambda path: (path / "keyframes/jpeg/c/2/0").unlink(), "keyframes/jpeg/c/2/0 is gone"),
         (lambda path: shutil.rmtree(path / "labels"), "labels is named"),
         (lambda path: shutil.rmtree(path / "trajectory"), "trajectory/8 is named"),
         (lambda path: shutil.rmtree(path / "state"), "state/7 is named"),
-        (
-            lambda path: zarr.open_group(path)["submaps/000000.4/block_index"].__setitem__(slice(0, 2), 7),
-            "a block twice",
-        ),
-        (lambda path: zarr.open_group(path)["keyframes/frame"].__setitem__(slice(0, 2), 3), "a keyframe twice"),
     ],
 )
 def test_validation_finds_damage(path, damage, words):
     assert validate_map(path) == []
     damage(path)
     problems = validate_map(path)
+    assert any(re.search(words, problem) for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: edit_root(path, lambda root: root["submaps"].pop()), r"keyframes name submaps \[1\]"),
+        (
+            lambda path: zarr.open_group(path)["submaps/000000.4/block_index"].__setitem__(slice(0, 2), 7),
+            "a block twice",
+        ),
+        (lambda path: zarr.open_group(path)["submaps/000000.4/block_index"].__setitem__(0, 1 << 21), "out of reach"),
+        (lambda path: zarr.open_group(path)["keyframes/frame"].__setitem__(slice(0, 2), 3), "a keyframe twice"),
+    ],
+)
+def test_verification_finds_numbers_that_contradict_each_other(path, damage, words):
+    damage(path)
+    problems = [str(problem) for problem in verify_map(path).problems]
     assert any(re.search(words, problem) for problem in problems), problems
 
 

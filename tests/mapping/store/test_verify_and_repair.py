@@ -113,6 +113,9 @@ def test_a_flipped_chunk_costs_its_voxels_alone(path, tmp_path, sound):
 def test_lost_frames_come_back_from_keyframes(path, tmp_path, sound):
     (path / "submaps/000000.4/frames/T_submap_cam/zarr.json").write_text('{"zarr_fo')
     assert {(p.part, p.number) for p in verify_map(path).problems} == {("frames", 0)}
+    assert open_map(path).summary()["frames"] == 10  # the derived trajectory still has them
+    with MapWriter.resume(path, FAST) as writer:
+        writer.commit(header=header(10))  # which drops what is derived
     assert open_map(path).summary()["frames"] == 6  # info says what it can
     done = repair_map(path, tmp_path / "new.zarr", FAST)
     assert done.lost == ("1 of 4 frames of submap 0",)
