@@ -13,9 +13,9 @@ class M2h(CrossViewPredictor):
 
     Any encoder is one setting away: `model.encoder=tf_efficientnet_lite0`.
     63.4 M parameters and 168 GFLOP at 224 x 224, a product and a sum being two; Table IV has 81 M and 488. The maps of
-    the published code have 5.2 times the pixels of the paper's H' = 4H/16; on those this network would take about 826 GFLOP.
-    The parameters of WMCA and GGFM that Table VI implies (43 M and 26 M) are not those of Eq. 6 to 14 at 256 channels
-    (1.6 M and 0.5 M), so that the difference cannot be placed.
+    the published code have 5.2 times the pixels of the paper's H' = 4H/16; on those this network would take about 826
+    GFLOP. The parameters of WMCA and GGFM that Table VI implies (43 M and 26 M) are not those of Eq. 6 to 14 at 256
+    channels (1.6 M and 0.5 M), so that the difference cannot be placed.
     Source: M2H (arXiv 2510.17363).
     """
 
