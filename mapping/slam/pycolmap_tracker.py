@@ -199,7 +199,8 @@ class PycolmapTracker(Tracker):
         """Grows and adjusts the map; gives the poses of the earlier frames that moved, and what a loop corrects."""
         self.mapper.insert_keyframe(self.local_map, grey, self._depth(frame), self.motion.T_world_cam, frame.index)
         self.narrow = (self.narrow + 1) % self.settings.wide_every
-        window = self.settings.window if self.narrow else self.settings.wide_window
+        wide = not (self.narrow or self.has_depth)
+        window = self.settings.wide_window if wide else self.settings.window
         moved = self.mapper.adjust(self.local_map, window)
         self.motion.correct(self.local_map.keyframes.T_world_cam[-1], frame.timestamp_s)
         self.memory.refresh(self.local_map)

@@ -25,7 +25,11 @@ class TrackerSettings(BaseModel):
         3.0, description="parallax since the last keyframe, degrees, that makes a new one", gt=0.1, le=30
     )
     window: int = Field(12, description="latest keyframes that bundle adjustment moves at each keyframe", ge=3)
-    wide_window: int = Field(60, description="latest keyframes that it moves at every wide_every-th keyframe", ge=3)
+    wide_window: int = Field(
+        60,
+        description="latest keyframes that it moves at every wide_every-th keyframe, where no depth holds the scale",
+        ge=3,
+    )
     wide_every: int = Field(8, description="keyframes from one wide bundle adjustment to the next", ge=1)
     max_keyframes: int = Field(120, description="keyframes remembered; the oldest are forgotten first", ge=10)
     max_landmarks: int = Field(3000, description="landmarks remembered; those unseen longest are forgotten", ge=300)
