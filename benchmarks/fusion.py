@@ -7,7 +7,7 @@ Without a recording: frames of an exactly ray-cast room, 640x480. All sides get 
 allocation and integration together. Of each frame the best round counts; the figure is the mean over the frames after
 the first. CPU time is the sum over all threads; on a busy machine only it says much.
 
---accuracy compares our surface with Open3D's, of the same frames at the same voxel size, instead of times.
+--accuracy compares our surface with Open3D's, of the same frames at the same voxel size, instead of times; take 100.
 """
 
 from __future__ import annotations
