@@ -91,10 +91,9 @@ def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(path):
 
 def _write_with_a_child(path, send):
     writer = MapWriter.resume(path, FAST)
-    child = os.fork()
-    if child == 0:
+    if os.fork() == 0:
+        send.send(os.getpid())  # only once it runs has it let go
         signal.pause()
-    send.send(child)
     signal.pause()
     writer.close()
 
