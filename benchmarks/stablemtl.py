@@ -233,9 +233,9 @@ def mixing(options: argparse.Namespace) -> int:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser, VARIANTS, Path("runs/stablemtl"))
-    parser.set_defaults(size=(96, 128), steps=900, clips=CLIPS["train"], encoder="its own U-Net")
-    parser.add_argument("--more-steps", type=int, default=450, help="steps of stage 2")
-    parser.add_argument("--vae-steps", type=int, default=600, help="steps of the autoencoder")
+    parser.set_defaults(size=(96, 128), steps=1400, clips=CLIPS["train"], encoder="its own U-Net")
+    parser.add_argument("--more-steps", type=int, default=700, help="steps of stage 2")
+    parser.add_argument("--vae-steps", type=int, default=700, help="steps of the autoencoder")
     parser.add_argument("--mixers", action="store_true", help="1-to-N against windowed attention, at 4 and 7 tasks")
     options = parser.parse_args(arguments)
     return mixing(options) if options.mixers else answer("stablemtl", measure, options, TABLE)
