@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from streammtl.errors import CheckpointError, ConfigError, ModelError
+from streammtl.mixers.task_attention import OneToManyAttention
 from streammtl.models.predictor import batch_to
 from streammtl.training.average import WeightAverage
 from streammtl.training.checkpoints import Checkpoint
@@ -46,6 +47,9 @@ class Learner:
         self.network = self.trainee.build(settings.model, settings.tasks).to(device, memory_format=layout)
         if hasattr(self.network, "encoder"):
             freeze_stages(self.network.encoder, settings.optimiser.freeze_encoder_stages)
+        masks = any(isinstance(part, OneToManyAttention) and part.masking > 0 for part in self.network.modules())
+        if settings.lanes > 1 and masks:
+            raise ConfigError("lanes > 1 would mask tasks in any order; set lanes to 1, or model.mixer_masking to 0.")
         set_training(self.network, settings.optimiser.freeze_batch_norm)
         self._lanes = Lanes(self.network, world.parallelise(self.network), settings.lanes)
         self._optimiser = build_optimiser(self.network, settings.optimiser)

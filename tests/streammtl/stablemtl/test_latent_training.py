@@ -180,6 +180,9 @@ def test_a_training_with_masking_goes_on_bit_for_bit(quick, tmp_path):
 def test_lanes_are_refused_because_draws_would_come_in_any_order(quick, tmp_path):
     with pytest.raises(ConfigError, match="lanes"):
         Trainer(training_settings(quick, ["lanes=2"]), tmp_path)
+    mixing = {"name": "m2h-small", "encoder": "tiny", "decoder_width": 16, "mixer": "one_to_n"}
+    with pytest.raises(ConfigError, match="mask tasks"):
+        Trainer(training_settings(quick | {"model": mixing}, ["lanes=2"]), tmp_path)
 
 
 def test_depth_is_fitted_by_scale_and_shift_and_motion_by_a_factor_that_is_not_negative():
