@@ -50,8 +50,8 @@ def build_regressor(settings: ModelSettings, tasks: Sequence[str], multi_stream:
 
 
 def tasks_of(path: Path, sha256: str | None = None) -> tuple[str, ...]:
-    """The tasks that a weights file was trained for; none for an autoencoder's. Raises: CheckpointError."""
-    names = load_weights(path, sha256)
+    """The tasks that a weights file was trained for, sorted; none for an autoencoder's. Raises: CheckpointError."""
+    names = sorted(load_weights(path, sha256))  # a file's own order changes from one reading to the next
     return tuple(name.removeprefix(TOKEN_PREFIX) for name in names if name.startswith(TOKEN_PREFIX))
 
 

@@ -129,13 +129,13 @@ def test_a_network_learns_one_batch_by_heart(latent, multi_stream):
     batch = latent.batch(("depth", "normals"), samples=1)
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 3e-3)
     losses = []
-    for _ in range(15):
+    for _ in range(10):
         loss, _ = latent_terms(network, batch, THREE)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.6 * losses[0]
+    assert losses[-1] < 0.75 * losses[0]
 
 
 def test_stages_follow_each_other_and_a_step_changes_only_its_own_task(quick, tmp_path):
