@@ -197,9 +197,6 @@ class Mapping:
                 sensed,
                 label_ids=_enlarged(prediction.label_ids, size, cv2.INTER_NEAREST),
                 label_probabilities=_enlarged(prediction.label_probabilities, size, cv2.INTER_NEAREST),
-                boundary=None
-                if prediction.boundary is None
-                else _enlarged(prediction.boundary, size, cv2.INTER_LINEAR),
             )
         if prediction is None:
             return None
@@ -212,8 +209,6 @@ class Mapping:
             confidence=prediction.confidence,
             label_ids=prediction.label_ids,
             label_probabilities=prediction.label_probabilities,
-            normals=prediction.normals,
-            boundary=prediction.boundary,
         )
 
     def _begin(self, component: int, T_world_cam: np.ndarray, first_frame: int) -> None:

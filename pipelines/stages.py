@@ -104,8 +104,6 @@ class Prediction:
     metric: bool
     label_ids: np.ndarray | None = None  # u8 [h,w,m] most probable labels, 0 = none
     label_probabilities: np.ndarray | None = None  # f32 [h,w,m]
-    normals: np.ndarray | None = None  # f32 [3,h,w] camera axes
-    boundary: np.ndarray | None = None  # f32 [h,w]
 
 
 @dataclass
@@ -142,7 +140,7 @@ class Tracking:
 
 @dataclass
 class Inference:
-    """Keyframe with neighbours -> depth, labels, normals, boundaries."""
+    """Keyframe with neighbours -> depth and labels."""
 
     settings: ModelSettings
     sensor_only: bool  # a sensor gives the depth and the model would add nothing to it
@@ -186,10 +184,6 @@ class Inference:
             probability, ids = outputs.values["semantics"][0].float().topk(3, dim=0)
             prediction.label_ids = (ids + 1).permute(1, 2, 0).to(torch.uint8).contiguous().cpu().numpy()
             prediction.label_probabilities = probability.permute(1, 2, 0).contiguous().cpu().numpy()
-        if "normals" in outputs.values:
-            prediction.normals = outputs.values["normals"][0].float().cpu().numpy()
-        if "boundaries" in outputs.values:
-            prediction.boundary = outputs.values["boundaries"][0, 0].float().cpu().numpy()
         return prediction
 
 

@@ -125,6 +125,6 @@ def _shrink(counters, seen, lanes):
         share = np.float32(most) / np.float32(np.int32(most + above))
         shrunk = np.int32(np.float32(weight) * share + lanes[n + 2 * VOXELS])
         # the counter that went beyond is at the greatest weight already
-        weight = shrunk if (above > zero) & (weight < most) else weight
+        weight = shrunk if (above > zero) & (np.int32(counter & low) != np.int32(seen[n])) else weight
         kept = np.int32(counter & low) if weight > zero else zero
         counters[n] = np.uint16(kept | np.int32(weight << eight))

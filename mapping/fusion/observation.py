@@ -14,8 +14,8 @@ from streammtl.errors import CameraError, GeometryError, ShapeError
 class DepthObservation:
     """Depth of one posed frame, with everything that decides how it is fused. All arrays lie on one h x w pixel grid.
 
-    Convention: OpenCV axes, pixel centres at integers; depth in metres along the optical axis; normals in camera axes,
-    facing the camera. Label ids run from 1; 0 means no label.
+    Convention: OpenCV axes, pixel centres at integers; depth in metres along the optical axis. Label ids run
+    from 1; 0 means no label.
     """
 
     depth_m: np.ndarray  # f32 [h,w]; 0, NaN and inf = none
@@ -25,8 +25,6 @@ class DepthObservation:
     confidence: np.ndarray | None = None  # f32 [h,w] in [0,1]
     label_ids: np.ndarray | None = None  # u8 [h,w,m]
     label_probabilities: np.ndarray | None = None  # f32 [h,w,m]; None: every label counts fully
-    normals: np.ndarray | None = None  # f32 [3,h,w] or [h,w,3]
-    boundary: np.ndarray | None = None  # f32 [h,w] probability
 
     def check(self) -> None:
         """Raises: ShapeError, CameraError or GeometryError, naming the part that does not fit."""
@@ -43,8 +41,6 @@ class DepthObservation:
         allowed = {
             "image": [(h, w, 3)],
             "confidence": [(h, w)],
-            "boundary": [(h, w)],
-            "normals": [(3, h, w), (h, w, 3)],
             "label_ids": [(h, w, m)],
             "label_probabilities": [(h, w, m)] if self.label_ids is not None else [],
         }

@@ -31,7 +31,6 @@ class PixelRules(NamedTuple):
     far_m: float
     truncation_m: float
     min_confidence: float
-    boundary_threshold: float
     cosine_floor: float
     max_weight: float
     per_unit: float  # units of stored weight in a weight of 1
@@ -66,18 +65,17 @@ class PixelBuffers:
 
 
 def weigh_pixels(observation: DepthObservation, settings: FusionSettings, buffers: PixelBuffers) -> PixelMaps:
-    """Weights every pixel: confidence * cos(normal, view) * (1 - boundary) / z^2, 1 for a sure frontal pixel at 1 m.
+    """Weights every pixel: confidence * cos(normal, view) / z^2, 1 for a sure frontal pixel at 1 m.
 
-    The cosine comes from the normals given, else from the slope of depth itself; it is kept above a floor, which
-    pixels without neighbours at a similar depth get. The slope lets a voxel read depth between pixel centres without
-    crossing a depth step.
+    The cosine comes from the slope of depth itself, whatever normals a network predicts: where depth flies between two
+    surfaces it is steep and counts little. It is kept above a floor, which pixels without neighbours at a similar depth
+    get. The slope lets a voxel read depth between pixel centres without crossing a depth step.
     """
     rules = PixelRules(
         settings.near_m,
         settings.far_m,
         settings.truncation_m,
         settings.min_confidence,
-        settings.boundary_threshold,
         settings.cosine_floor,
         settings.max_pixel_weight,
         1 / units_of(settings).weight,
@@ -87,8 +85,6 @@ def weigh_pixels(observation: DepthObservation, settings: FusionSettings, buffer
     _weigh(
         _image(observation.depth_m),
         nothing if observation.confidence is None else _image(observation.confidence),
-        nothing if observation.boundary is None else _image(observation.boundary),
-        _normals_hw3(observation.normals, observation.depth_m.shape),
         np.ascontiguousarray(observation.image),
         *_labels(observation),
         Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy),
@@ -119,25 +115,17 @@ def _image(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, np.float32)
 
 
-def _normals_hw3(normals: np.ndarray | None, size: tuple[int, int]) -> np.ndarray:
-    if normals is None:
-        return np.empty((0, 0, 3), np.float32)
-    return _image(normals if normals.shape == (*size, 3) else normals.transpose(1, 2, 0))
-
-
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def _weigh(depth, confidence, boundary, normals, image, ids, probabilities, m, k, rules, maps):
+def _weigh(depth, confidence, image, ids, probabilities, m, k, rules, maps):
     # The count matters: numba drops a parallel loop whose only effect is on arrays inside a tuple.
     done = np.empty(maps.tile_near.shape[0], np.int64)
     for row in prange(maps.tile_near.shape[0]):
-        done[row] = _weigh_tile_row(
-            np.int64(row), depth, confidence, boundary, normals, image, ids, probabilities, m, k, rules, maps
-        )
+        done[row] = _weigh_tile_row(np.int64(row), depth, confidence, image, ids, probabilities, m, k, rules, maps)
     return done.sum()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weigh_tile_row(row, depth, confidence, boundary, normals, image, ids, probabilities, m, k, rules, maps):
+def _weigh_tile_row(row, depth, confidence, image, ids, probabilities, m, k, rules, maps):
     """All passes of a row of tiles, line by line, each a loop without branches that becomes vector code."""
     h, w = depth.shape
     lines = np.zeros((3, w + 2), np.float32)  # depth above, at and below a line, with a border
@@ -162,12 +150,7 @@ def _weigh_tile_row(row, depth, confidence, boundary, normals, image, ids, proba
         trust[:] = 1.0
         if confidence.size > 0:
             _trust_line(confidence[v], rules.min_confidence, trust)
-        if boundary.size > 0:
-            _distrust_line(boundary[v], rules.boundary_threshold, trust)
-        if normals.size > 0:
-            _cosine_line_of_normals(normals[v], v, k, cosine)
-        else:
-            _cosine_line(here[1 : w + 1], slope_u, slope_v, v, k, cosine)
+        _cosine_line(here[1 : w + 1], slope_u, slope_v, v, k, cosine)
         start = (v + 1) * (w + 2) + 1
         _depth_line(here[1 : w + 1], trust, slope_u, slope_v, rules, near, far, used)
         _pack_geometry(used.view(np.uint32), slope_u, slope_v, maps.slope_m, maps.geometry[start : start + w])
@@ -203,12 +186,6 @@ def _trust_line(confidence, least, trust):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _distrust_line(boundary, most, trust):
-    for u in range(len(trust)):
-        trust[u] *= np.float32(1) - boundary[u] if boundary[u] <= np.float32(most) else np.float32(0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _cosine_line(depth, slope_u, slope_v, v, k, cosine):
     """Cosine between the viewing ray r = (x, y, 1) and the normal of the surface with these slopes; NaN without slope.
 
@@ -224,15 +201,6 @@ def _cosine_line(depth, slope_u, slope_v, v, k, cosine):
         b = fy * slope_v[u]
         c = depth[u] + a * x + b * y
         cosine[u] = depth[u] / np.sqrt((a * a + b * b + c * c) * (x * x + y * y + np.float32(1)))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _cosine_line_of_normals(normals, v, k, cosine):
-    y = np.float32((v - k.cy) / k.fy)
-    for u in range(len(cosine)):
-        x = np.float32((u - k.cx) / k.fx)
-        along = normals[u, 0] * x + normals[u, 1] * y + normals[u, 2]
-        cosine[u] = -along / np.sqrt(x * x + y * y + np.float32(1))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

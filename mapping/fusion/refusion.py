@@ -16,7 +16,7 @@ def refuse(keyframes: Iterable[KeyframeRecord], settings: FusionSettings) -> Vox
     """The grid that keyframes of one submap give, in their order; other settings, or corrected poses, give another.
 
     Keyframes keep depth, confidence, the most probable label and the image: a grid fused from nothing else comes out
-    the same, bit by bit. What a keyframe does not keep (further labels, probabilities, boundaries, normals) counts as
+    the same, bit by bit. What a keyframe does not keep (further labels, probabilities) counts as
     absent, and a map keeps depth as f16 and images as JPEG.
     """
     grid = VoxelGrid(settings)

@@ -19,12 +19,6 @@ class FusionSettings(BaseModel):
     near_m: float = Field(0.2, gt=0, description="m, nearer depth is not used")
     far_m: float = Field(4.0, gt=0, description="m, farther depth is not used")
     min_confidence: float = Field(0.1, ge=0, le=1, description="depth with less confidence than this is not used")
-    boundary_threshold: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="pixels with a boundary probability above this are not used: they fly between surfaces",
-    )
     cosine_floor: float = Field(
         0.1, gt=0, le=1, description="least cosine between normal and view that a weight is given for"
     )

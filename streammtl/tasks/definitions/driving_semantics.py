@@ -1,4 +1,4 @@
-"""The 8 classes that Virtual KITTI 2 and Cityscapes share, numbered from 0 in labels and channels. Source: StableMTL."""
+"""The 8 classes that Virtual KITTI 2 and Cityscapes share, numbered from 0 in labels and channels (StableMTL)."""
 
 from streammtl.tasks.spec import Activation, FusionRule, TaskKind, TaskSpec
 

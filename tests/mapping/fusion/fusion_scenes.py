@@ -69,7 +69,6 @@ def rough_observation(seed: int, T: np.ndarray, camera: Camera, m: int = 2) -> D
         confidence=confidence.astype(np.float32),
         label_ids=rng.integers(0, 9, (h, w, m)).astype(np.uint8),
         label_probabilities=rng.random((h, w, m)).astype(np.float32),
-        boundary=(rng.random((h, w)) * 0.7).astype(np.float32),
     )
 
 

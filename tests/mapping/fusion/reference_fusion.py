@@ -96,16 +96,10 @@ def pixel_weight(o: DepthObservation, s: FusionSettings, row: int, column: int) 
     if o.confidence is not None:
         confidence = o.confidence[row, column]
         trust *= confidence if confidence >= s.min_confidence else 0.0
-    if o.boundary is not None:
-        boundary = o.boundary[row, column]
-        trust *= 1 - boundary if boundary <= s.boundary_threshold else 0.0
     slope_u = slope(depth[row, :], column, s.truncation_m / 2)
     slope_v = slope(depth[:, column], row, s.truncation_m / 2)
     ray = np.array([(column - o.camera.cx) / o.camera.fx, (row - o.camera.cy) / o.camera.fy, 1.0])
-    if o.normals is not None:
-        normals = o.normals if o.normals.shape[2] == 3 else o.normals.transpose(1, 2, 0)
-        cosine = -normals[row, column] @ ray / np.linalg.norm(ray)
-    elif slope_u is None or slope_v is None:
+    if slope_u is None or slope_v is None:
         cosine = s.cosine_floor
     else:
         along_u = slope_u * ray + z * np.array([1 / o.camera.fx, 0, 0])

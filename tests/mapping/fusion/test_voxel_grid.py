@@ -53,22 +53,6 @@ def test_the_kernels_agree_with_the_slow_reference_voxel_by_voxel():
             assert ours[3].get(label, 0) == pytest.approx(labels.get(label, 0), abs=4 * frames * units.label)
 
 
-@pytest.mark.parametrize("layout", ["3hw", "hw3"])
-def test_given_normals_set_the_weight_in_either_layout(layout):
-    camera = small_camera(12, 8)
-    observation = rough_observation(3, np.eye(4), camera)
-    normals = np.random.default_rng(0).normal(size=(8, 12, 3)) * (0.2, 0.2, 0) + (0, 0, -1)
-    normals = (normals / np.linalg.norm(normals, axis=-1, keepdims=True)).astype(np.float32)
-    given = normals if layout == "hw3" else normals.transpose(2, 0, 1)
-    observation = plain_observation(observation.depth_m, camera, np.eye(4), normals=given)
-    reference = ReferenceGrid(SETTINGS)
-    reference.integrate(observation, np.array([-16, -16, 0]), np.array([16, 16, 32]))
-    fast = voxels_of(fused(SETTINGS, [observation]).blocks())
-    assert {c: v[1] for c, v in fast.items()} == pytest.approx(
-        {c: v[1] for c, v in reference.voxels.items()}, abs=1.01 * units_of(SETTINGS).weight
-    )
-
-
 def test_a_frontal_pixel_at_one_metre_weighs_one_and_at_two_metres_a_quarter():
     camera, settings = small_camera(), FusionSettings(far_m=5)
     for depth_m, expected in ((1.0, 1.0), (2.0, 0.25), (0.25, settings.max_pixel_weight)):
@@ -190,14 +174,6 @@ def test_a_frame_without_usable_depth_changes_nothing():
         == 0
     )
     assert_same(grid.blocks(), before)
-
-
-def test_boundaries_above_the_threshold_are_left_out():
-    camera = small_camera()
-    depth = np.full((camera.height, camera.width), 0.8, np.float32)
-    boundary = np.full_like(depth, 0.51)
-    assert VoxelGrid(SETTINGS).integrate(plain_observation(depth, camera, np.eye(4), boundary=boundary)) == 0
-    assert VoxelGrid(SETTINGS).integrate(plain_observation(depth, camera, np.eye(4), boundary=boundary - 0.02)) > 0
 
 
 def test_what_a_later_frame_sees_through_goes_away():
