@@ -15,7 +15,7 @@ class FusionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     voxel_size_m: float = Field(0.02, gt=0, le=1, description="m, side of a voxel")
-    truncation_m: float = Field(0.08, gt=0, description="m, half width of the band around a surface that is stored")
+    truncation_m: float = Field(0.05, gt=0, description="m, half width of the band around a surface that is stored")
     near_m: float = Field(0.2, gt=0, description="m, nearer depth is not used")
     far_m: float = Field(4.0, gt=0, description="m, farther depth is not used")
     min_confidence: float = Field(0.1, ge=0, le=1, description="depth with less confidence than this is not used")
