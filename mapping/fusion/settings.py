@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+VOXELS_OF_TRUNCATION = 2.5
 
 
 class FusionSettings(BaseModel):
@@ -15,7 +19,9 @@ class FusionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     voxel_size_m: float = Field(0.02, gt=0, le=1, description="m, side of a voxel")
-    truncation_m: float = Field(0.05, gt=0, description="m, half width of the band around a surface that is stored")
+    truncation_m: float = Field(
+        0.05, gt=0, description="m, half width of the band around a surface that is stored; 2.5 voxels where not given"
+    )
     near_m: float = Field(0.2, gt=0, description="m, nearer depth is not used")
     far_m: float = Field(4.0, gt=0, description="m, farther depth is not used")
     min_confidence: float = Field(0.1, ge=0, le=1, description="depth with less confidence than this is not used")
@@ -41,6 +47,17 @@ class FusionSettings(BaseModel):
     label_band: float = Field(
         0.5, gt=0, le=1, description="fraction of the truncation around the surface where voxels collect label evidence"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truncation_follows_the_voxels(cls, values: Any) -> Any:
+        """Wide enough to average the noise of depth, narrow enough that two sides of a board stay apart."""
+        if isinstance(values, dict) and isinstance(values.get("voxel_size_m"), int | float | str):
+            try:
+                return {"truncation_m": round(VOXELS_OF_TRUNCATION * float(values["voxel_size_m"]), 6), **values}
+            except ValueError:  # no number: the field itself says so
+                return values
+        return values
 
     @model_validator(mode="after")
     def _lengths_fit_together(self) -> FusionSettings:
