@@ -86,7 +86,7 @@ class DataSet(ABC):
 
     def picture(self, take: Take, frame: Any) -> Path:
         """The file of an image. Data sets whose images take more than decoding override the next two instead."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must give picture, or image and size")
 
     def image(self, take: Take, frame: Any) -> np.ndarray:
         """u8 [H,W,3] sRGB. Raises: DataError."""
