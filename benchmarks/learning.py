@@ -1,6 +1,6 @@
 """What a cross-view module is worth: variants of one network, trained alike, judged on rooms they never saw.
 
-python benchmarks/learning.py [--variants k=2 duplicated none literal] [--seeds N] [--steps N] [--size HxW]
+python benchmarks/learning.py [--variants k=2 duplicated none literal k=1 ...] [--seeds N] [--steps N] [--size HxW]
                               [--encoder NAME] [--pool DIR] [--workers N] [--set a.b=c] [--out DIR] [--json]
 
 k=N         cross-view module with N neighbours, in training and when judged
@@ -8,6 +8,7 @@ duplicated  the module compares each view with itself, as a paper's single-view 
 alone       the module meets no neighbour and says so
 none        no cross-view module
 literal     as k=2, with the depth planes that the paper writes down: 0.1 mm to 10 m
+...+MIXER   any of these with a task mixer of streammtl.mixers behind the decoder
 
 Encoder, decoder, images, steps, seeds and terms of the loss are the same for all; the term of the cost volume is left
 out where there is none, or no second view sees the planes in question. Depth is read from the planes where there are
@@ -31,7 +32,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,16 @@ TASKS = ("depth", "normals", "boundaries")
 BETTER = {"depth.abs_rel": -1, "depth.rmse": -1, "boundaries.ods_f": 1, "normals.mean_deg": -1}  # 1: higher
 TITLES = ("AbsRel", "RMSE, m", "odsF", "normals, °")
 DIGITS = (3, 3, 2, 1)
-COMPARED = (("k=2", "duplicated"), ("duplicated", "none"), ("k=2", "none"), ("k=2", "literal"))
+VARIANTS = ["k=2", "duplicated", "none", "literal", "k=1", "k=3", "k=2+wmca"]
+COMPARED = (
+    ("k=2", "duplicated"),
+    ("duplicated", "none"),
+    ("k=2", "none"),
+    ("k=2", "literal"),
+    ("k=2", "k=1"),
+    ("k=3", "k=2"),
+    ("k=2+wmca", "k=2"),
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,10 @@ class Variant:
 
 def variant_of(name: str) -> Variant:
     """The variant of that name. Raises: ConfigError."""
+    base, plus, mixer = name.partition("+")
+    if plus:
+        plain = variant_of(base)
+        return replace(plain, name=name, model=plain.model | {"mixer": mixer})
     fixed = {
         "duplicated": Variant(name, 0, {"single_view": "duplicate"}),
         "alone": Variant(name, 0),
@@ -96,7 +110,7 @@ def variant_of(name: str) -> Variant:
         return fixed[name]
     if name.startswith("k=") and name[2:].isdigit() and int(name[2:]) > 0:
         return Variant(name, int(name[2:]), {"num_neighbours": int(name[2:])})
-    raise ConfigError(f"variant {name!r} is unknown; use {', '.join(fixed)} or k=N with N from 1.")
+    raise ConfigError(f"variant {name!r} is unknown; use {', '.join(fixed)} or k=N with N from 1, +MIXER.")
 
 
 def base_values(options: argparse.Namespace, pool: Path) -> dict[str, Any]:
@@ -341,7 +355,7 @@ def add_options(parser: argparse.ArgumentParser, variants: list[str], out: Path)
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser, ["k=2", "duplicated", "none", "literal"], Path("runs/learning"))
+    add_options(parser, VARIANTS, Path("runs/learning"))
     return answer("learning", measure, parser.parse_args(arguments), TABLE)
 
 
