@@ -16,7 +16,7 @@ some and linearly otherwise; --set model.depth_head=linear does so for all. Pose
 same depth limits, so that no variant is told how large its room is. All variants are judged on the same images.
 
 Rooms are drawn shapes, rendered into OUT/pool unless --pool names a folder with train/ and validation/ in it.
-Results lie in OUT/VARIANT-SEED; a run that stopped goes on, one that is done is not done again.
+Results and weights lie in OUT/VARIANT-SEED; a run that stopped goes on, one that is done is not done again.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from streammtl.errors import ConfigError, StreamMtlError
 from streammtl.metrics import MultiTaskMetrics
 from streammtl.models.predictor import batch_to
 from streammtl.training.config import training_settings
+from streammtl.training.export import export_weights
 from streammtl.training.learner import Learner
 from streammtl.training.settings import TrainingSettings
 from streammtl.training.trainer import Trainer
@@ -56,6 +57,7 @@ CLIPS = {"train": 96, "validation": 24}
 SPLITS = {"train": "train", "validation": "val"}
 SMALL = {"cross_view_channels": 32, "cross_view_layers": 2, "num_planes": 32}
 TASKS = ("depth", "normals", "boundaries")
+WEIGHTS = "weights.safetensors"
 BETTER = {"depth.abs_rel": -1, "depth.rmse": -1, "boundaries.ods_f": 1, "normals.mean_deg": -1}  # 1: higher
 TITLES = ("AbsRel", "RMSE, m", "odsF", "normals, °")
 DIGITS = (3, 3, 2, 1)
@@ -156,9 +158,9 @@ def settings_of(variant: Variant, seed: int, values: dict[str, Any], overrides: 
 
 
 def train_and_judge(
-    variant: Variant, settings: TrainingSettings, validation: Path, folder: Path, table: Table = TABLE
+    name: str, settings: TrainingSettings, validation: Path, folder: Path, figures: Sequence[str]
 ) -> dict[str, Any]:
-    """Figures of a trained variant, from folder/result.json where they are there already.
+    """Figures of a trained variant, from folder/result.json where they are there already; its weights lie beside it.
 
     Raises: ConfigError where the folder holds a run of other settings; errors of training.
     """
@@ -171,11 +173,12 @@ def train_and_judge(
     trainer = Trainer(settings, folder, resume=True)
     trainer.run()
     trained_cpu = time.process_time() - cpu
-    figures = judge(trainer.learner, evaluation_batches(settings, validation))
+    export_weights(folder, folder / WEIGHTS)
+    found = judge(trainer.learner, evaluation_batches(settings, validation))
     result = {
-        "variant": variant.name,
+        "variant": name,
         "seed": settings.seed,
-        "figures": {name: figures[name] for name in table.better},
+        "figures": {figure: found[figure] for figure in figures},
         "parameters": sum(p.numel() for p in trainer.learner.network.parameters()),
         "training_cpu_s": trained_cpu,
         "cpu_s": time.process_time() - cpu,
@@ -315,11 +318,11 @@ def run_all(
     """Results of every variant with every seed, `workers` runs at a time, variant by variant."""
     runs = [
         (
-            variant,
+            variant.name,
             settings_of(variant, seed, values, options.overrides),
             pool / "validation",
             options.out / f"{variant.name}-{seed}",
-            table,
+            list(table.better),
         )
         for seed in range(options.seeds)
         for variant in variants

@@ -28,29 +28,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks import mixers
 from benchmarks.learning import (
     CLIPS,
+    WEIGHTS,
     Table,
     add_options,
     answer,
     base_values,
-    evaluation_batches,
-    judge,
     pool_of,
+    train_and_judge,
 )
 from streammtl.data.clip_pool import ClipPool
 from streammtl.errors import ConfigError
 from streammtl.metrics.multi_task import delta_of_tasks
 from streammtl.training.config import training_settings
-from streammtl.training.export import export_weights
 from streammtl.training.settings import TrainingSettings
 from streammtl.training.trainee import AUTOENCODER
-from streammtl.training.trainer import Trainer
 
 TASKS = ("depth", "normals", "semantics", "optical_flow", "scene_flow", "albedo", "shading")
 SOURCES = (
@@ -91,14 +88,14 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
         changes_of(name, options)  # says at once which there are not
     pool = pool_of(options, TRUTHS)
     values = shared_values(options, pool)
-    vae = options.out / "vae-0" / "weights.safetensors"
+    vae = options.out / "vae-0" / WEIGHTS
     found = [run(options, values, pool, "vae", 0, None)]
     for seed in range(options.seeds):
         single = run(options, values, pool, "single", seed, vae)
         found.append(single)
         for name in dict.fromkeys(options.variants):
             if name not in ("vae", "single"):
-                before = options.out / f"single-{seed}" / "weights.safetensors" if name.startswith("multi") else vae
+                before = options.out / f"single-{seed}" / WEIGHTS if name.startswith("multi") else vae
                 found.append(run(options, values, pool, name, seed, before))
     kept = [result for result in found if result["variant"] in options.variants]
     return sorted(with_delta(found, kept), key=lambda result: options.variants.index(result["variant"]))
@@ -172,34 +169,13 @@ def dealt(train: Path, out: Path) -> list[Path]:
 def run(
     options: argparse.Namespace, values: dict[str, Any], pool: Path, name: str, seed: int, weights: Path | None
 ) -> dict[str, Any]:
-    """Trains a variant from the weights of the stage before, keeps its own, and judges it; or reads how that went.
+    """A variant, trained from the weights of the stage before, and judged; or how that went.
 
     Raises: ConfigError where the folder holds a run of other settings; errors of training.
     """
     settings = settings_of(values, changes_of(name, options), seed, weights, options.overrides)
-    folder = options.out / f"{name}-{seed}"
-    noted, done = folder / "settings.json", folder / "result.json"
-    if noted.exists() and json.loads(noted.read_text()) != settings.model_dump(mode="json"):
-        raise ConfigError(f"{folder} holds a run of other settings; choose another --out, or remove it.")
-    if done.exists():
-        return json.loads(done.read_text())
-    wall, cpu = time.monotonic(), time.process_time()
-    trainer = Trainer(settings, folder, resume=True)
-    trainer.run()
-    trained_cpu = time.process_time() - cpu
-    export_weights(folder, folder / "weights.safetensors")
-    figures = judge(trainer.learner, evaluation_batches(settings, pool / "validation"))
-    result = {
-        "variant": name,
-        "seed": seed,
-        "figures": {figure: figures[figure] for figure in TABLE.better if figure != DELTA},
-        "parameters": sum(p.numel() for p in trainer.learner.network.parameters()),
-        "training_cpu_s": trained_cpu,
-        "cpu_s": time.process_time() - cpu,
-        "wall_s": time.monotonic() - wall,
-    }
-    done.write_text(json.dumps(result, indent=1))
-    return result
+    figures = [figure for figure in TABLE.better if figure != DELTA]
+    return train_and_judge(name, settings, pool / "validation", options.out / f"{name}-{seed}", figures)
 
 
 def settings_of(
