@@ -13,6 +13,11 @@ pytest_plugins = ("tests.rendered_pool",)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: more threads would only wait for each other
+    import torch
+
+    torch.set_num_threads(1)
+
 
 @pytest.fixture
 def recordings_data():
