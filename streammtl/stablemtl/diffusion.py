@@ -90,6 +90,7 @@ def prompt_tokens(folder: Path | None, prompts: Sequence[str]) -> Tensor:
 
     Raises: ConfigError without a folder or without transformers; CheckpointError.
     """
+    ensure_torchvision_importable()
     try:
         from transformers import CLIPTextModel, CLIPTokenizer
     except ImportError as error:
