@@ -17,25 +17,9 @@ from mapping.store.contract import published_schema
 from mapping.store.root import checksum
 from mapping.store.verify import verify_map
 from streammtl.errors import StoreError, VersionError
-from tests.mapping.store.tiny_maps import commit_number, header
+from tests.mapping.store.tiny_maps import commit_number
 
 FAST = StoreSettings(durable=False)
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    path = tmp_path_factory.mktemp("template") / "map.zarr"
-    with MapWriter.create(path, header(), FAST) as writer:
-        for n in range(1, 7):
-            writer.commit(**commit_number(n))
-        writer.write_trajectory()
-    return path
-
-
-@pytest.fixture
-def path(tmp_path, sound):
-    """A sound map, to be damaged."""
-    return shutil.copytree(sound, tmp_path / "map.zarr")
 
 
 def edit_root(path: Path, change) -> None:
@@ -140,8 +124,8 @@ def rewrite(path: Path, name: str, **metadata) -> None:
         (lambda path: shutil.rmtree(path / "keyframes"), "keyframes group is gone"),
         (lambda path: (path / "keyframes/jpeg/c/2/0").unlink(), "keyframes/jpeg/c/2/0 is gone"),
         (lambda path: shutil.rmtree(path / "labels"), "labels is named"),
-        (lambda path: shutil.rmtree(path / "trajectory"), "trajectory/8 is named"),
-        (lambda path: shutil.rmtree(path / "state"), "state/7 is named"),
+        (lambda path: shutil.rmtree(path / "trajectory"), "trajectory/12 is named"),
+        (lambda path: shutil.rmtree(path / "state"), "state/11 is named"),
     ],
 )
 def test_validation_finds_damage(path, damage, words):
@@ -154,7 +138,7 @@ def test_validation_finds_damage(path, damage, words):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda path: edit_root(path, lambda root: root["submaps"].pop()), r"keyframes name submaps \[1\]"),
+        (lambda path: edit_root(path, lambda root: root["submaps"].pop()), r"keyframes name submaps \[2\]"),
         (
             lambda path: zarr.open_group(path)["submaps/000000.4/block_index"].__setitem__(slice(0, 2), 7),
             "a block twice",
@@ -172,14 +156,14 @@ def test_verification_finds_numbers_that_contradict_each_other(path, damage, wor
 def test_a_lost_or_garbled_file_is_an_error_not_zeros(path):
     """Plain Zarr reads an absent chunk as zeros: voxels that look empty."""
     (path / "submaps/000000.4/tsdf/c/0/0/0/0").unlink()
-    garbled = path / "submaps/000001.2/weight/c/0/0/0/0"
+    garbled = path / "submaps/000002.2/weight/c/0/0/0/0"
     garbled.write_bytes(garbled.read_bytes()[: garbled.stat().st_size // 2])
     (path / "keyframes/depth_m/c/1/0/0").unlink()
     (path / "keyframes/jpeg/c/2/0").write_bytes(b"no blosc")
     reader = open_map(path)
     for read in (
         lambda: reader.submap(0),
-        lambda: reader.submap(1),
+        lambda: reader.submap(2),
         lambda: reader.keyframe(1),
         lambda: reader.keyframe(2),
     ):
@@ -190,17 +174,17 @@ def test_a_lost_or_garbled_file_is_an_error_not_zeros(path):
 
 def test_what_is_not_in_the_map_is_named(path):
     reader = open_map(path)
-    with pytest.raises(StoreError, match=r"submap 9 is not in the map .*\[0, 1\]"):
+    with pytest.raises(StoreError, match=r"submap 9 is not in the map .*\[0, 1, 2\]"):
         reader.submap(9)
-    with pytest.raises(StoreError, match="keyframe 5 is not in the map"):
-        reader.keyframe(5)
+    with pytest.raises(StoreError, match="keyframe 8 is not in the map"):
+        reader.keyframe(8)
 
 
 def test_leftovers_of_a_crash_are_ignored_by_readers_and_removed_by_the_next_writer(path):
-    shutil.copytree(path / "submaps/000001.2", path / "submaps/000001.3")
-    shutil.copytree(path / "submaps/000001.2", path / "submaps/000002.1")
-    shutil.copytree(path / "state/7", path / "state/8")
-    (path / "surface/9").mkdir(parents=True)
+    shutil.copytree(path / "submaps/000002.2", path / "submaps/000002.3")
+    shutil.copytree(path / "submaps/000002.2", path / "submaps/000003.1")
+    shutil.copytree(path / "state/11", path / "state/12")
+    (path / "surface/13").mkdir(parents=True)
     for litter in (
         "zarr.123.partial",
         "zarr.root.partial",
@@ -210,17 +194,19 @@ def test_leftovers_of_a_crash_are_ignored_by_readers_and_removed_by_the_next_wri
     ):
         (path / litter).write_bytes(b"x")
     group = zarr.open_group(path)
-    group["keyframes/frame"].resize((9,))
-    group["keyframes/frame"][8] = 77
+    group["keyframes/frame"].resize((12,))
+    group["keyframes/frame"][11] = 77
     reader = open_map(path)
     assert validate_map(path) == []
-    assert [len(submap.blocks) for submap in reader.submaps()] == [4, 2] and len(list(reader.keyframes())) == 5
+    assert [len(submap.blocks) for submap in reader.submaps()] == [4, 4, 2] and len(list(reader.keyframes())) == 8
     with MapWriter.resume(path, FAST) as writer:
-        assert not (path / "submaps/000001.3").exists() and not (path / "submaps/000002.1").exists()
+        assert not (path / "submaps/000002.3").exists() and not (path / "submaps/000003.1").exists()
         assert (
-            not (path / "state/8").exists() and not (path / "surface/9").exists() and not list(path.rglob("*.partial"))
+            not (path / "state/12").exists()
+            and not (path / "surface/13").exists()
+            and not list(path.rglob("*.partial"))
         )
-        assert zarr.open_group(path)["keyframes/frame"].shape == (5,)
-        writer.commit(**commit_number(7))
+        assert zarr.open_group(path)["keyframes/frame"].shape == (8,)
+        writer.commit(**commit_number(11))
     assert validate_map(path) == []
-    np.testing.assert_array_equal(open_map(path).keyframe_frames(), [0, 1, 2, 4, 5, 6])
+    np.testing.assert_array_equal(open_map(path).keyframe_frames(), [0, 1, 2, 4, 5, 6, 7, 9, 10])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import warnings
 
 import cv2
@@ -20,21 +19,6 @@ from streammtl.views import ScaleStatus
 from tests.mapping.store.tiny_maps import LABELS, blocks, commit_number, frame, header, keyframe, pose
 
 FAST = StoreSettings(durable=False)
-
-
-@pytest.fixture(scope="module")
-def ten_commits(tmp_path_factory):
-    path = tmp_path_factory.mktemp("template") / "map.zarr"
-    with MapWriter.create(path, header(), FAST) as writer:
-        for n in range(1, 11):
-            writer.commit(**commit_number(n))
-    return path
-
-
-@pytest.fixture
-def tiny(tmp_path, ten_commits):
-    """A map of ten commits: two closed submaps and an open one."""
-    return shutil.copytree(ten_commits, tmp_path / "map.zarr")
 
 
 def test_blocks_come_back_as_stored_precision_has_them(tmp_path):
@@ -65,8 +49,8 @@ def test_blocks_that_fill_several_shards_come_back(tmp_path):
     assert validate_map(tmp_path / "m.zarr") == []
 
 
-def test_frames_come_back_with_their_statuses(tiny):
-    frames = [record for submap in open_map(tiny).submaps() for record in submap.frames]
+def test_frames_come_back_with_their_statuses(path):
+    frames = [record for submap in open_map(path).submaps() for record in submap.frames]
     assert [record.index for record in frames] == list(range(10))
     for record in frames:
         expected = frame(record.index)
@@ -103,8 +87,8 @@ def test_keyframes_come_back_within_the_precision_of_their_types(tmp_path):
         np.testing.assert_allclose(back.image.astype(int), record.image, atol=2)
 
 
-def test_the_jpeg_of_a_keyframe_is_the_image_it_decodes_to(tiny):
-    reader = open_map(tiny)
+def test_the_jpeg_of_a_keyframe_is_the_image_it_decodes_to(path):
+    reader = open_map(path)
     decoded = cv2.imdecode(np.frombuffer(reader.keyframe_jpeg(3), np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(decoded[..., ::-1], reader.keyframe(3).image)
 
@@ -185,12 +169,12 @@ def test_the_header_comes_back(tmp_path):
     )
 
 
-def test_plain_zarr_reads_everything_without_a_warning(tiny):
-    with MapWriter.resume(tiny, FAST) as writer:
+def test_plain_zarr_reads_everything_without_a_warning(path):
+    with MapWriter.resume(path, FAST) as writer:
         writer.write_trajectory()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        group = zarr.open_group(tiny, mode="r")
+        group = zarr.open_group(path, mode="r")
         attribute = group.attrs["streammtl"]
         arrays = {name: member for name, member in group.members(max_depth=None) if isinstance(member, zarr.Array)}
     assert [entry["group"] for entry in attribute["submaps"]] == [
@@ -206,14 +190,14 @@ def test_plain_zarr_reads_everything_without_a_warning(tiny):
     np.testing.assert_allclose(T_world_cam[9], pose(0.32) @ pose(0.9, yaw=0.09))
 
 
-def test_the_trajectory_follows_the_anchors(tiny):
+def test_the_trajectory_follows_the_anchors(path):
     turned = pose(2.0, 1.0, -3.0, yaw=0.7)
-    before = open_map(tiny).trajectory()
-    with MapWriter.resume(tiny, FAST) as writer:
+    before = open_map(path).trajectory()
+    with MapWriter.resume(path, FAST) as writer:
         writer.write_trajectory()
         writer.commit(anchors={1: turned})
         assert writer.header.trajectory is None  # it no longer fits
-    after = open_map(tiny).trajectory()
+    after = open_map(path).trajectory()
     assert after.status.tolist() == [str(frame(i).status) for i in range(10)]
     for i in range(10):
         if frame(i).status == TrackStatus.LOST:
@@ -222,8 +206,8 @@ def test_the_trajectory_follows_the_anchors(tiny):
             np.testing.assert_allclose(after.T_world_cam[i], turned @ frame(i).T_submap_cam)
         else:
             np.testing.assert_array_equal(after.T_world_cam[i], before.T_world_cam[i])
-    assert open_map(tiny).submap(1).blocks.weight[0, 0, 0, 0] == 8  # voxels stay
-    assert open_map(tiny).state()["tracker"]["next"] == [10]
+    assert open_map(path).submap(1).blocks.weight[0, 0, 0, 0] == 8  # voxels stay
+    assert open_map(path).state()["tracker"]["next"] == [10]
 
 
 def test_the_length_of_the_path_does_not_count_jumps_between_components(tmp_path):
@@ -243,13 +227,13 @@ def test_the_length_of_the_path_does_not_count_jumps_between_components(tmp_path
     assert sum(part["frames_posed"] for part in parts) == reader.summary()["frames_posed"]
 
 
-def test_the_summary_counts_what_is_there(tiny):
-    summary = open_map(tiny).summary()
+def test_the_summary_counts_what_is_there(path):
+    summary = open_map(path).summary()
     expected = {"frames": 10, "frames_posed": 8, "keyframes": 8, "submaps": 3, "submaps_open": 1, "blocks": 10}
     assert {key: summary[key] for key in expected} == expected
     assert summary["recording_frames_per_second"] == pytest.approx(30)
     assert summary["mapped_frames_per_second"] == pytest.approx(2)
-    assert summary["size_bytes"] == sum(file.stat().st_size for file in tiny.rglob("*") if file.is_file())
+    assert summary["size_bytes"] == sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     assert json.loads(json.dumps(summary)) == summary
 
 
@@ -265,28 +249,28 @@ def test_the_same_commits_give_the_same_bytes(tmp_path):
             assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-def test_attributes_and_groups_of_others_survive(tiny):
-    group = zarr.open_group(tiny, mode="r+")
+def test_attributes_and_groups_of_others_survive(path):
+    group = zarr.open_group(path, mode="r+")
     group.attrs["mine"] = {"note": 1}
     group.create_array("notes/x", shape=(2,), dtype="i4")[:] = 5
-    with MapWriter.resume(tiny, FAST) as writer:
+    with MapWriter.resume(path, FAST) as writer:
         writer.commit(header=header(11))
-    group = zarr.open_group(tiny, mode="r")
+    group = zarr.open_group(path, mode="r")
     assert group.attrs["mine"] == {"note": 1} and group["notes/x"][:].tolist() == [5, 5]
 
 
-def test_old_checkpoints_are_deleted_and_closed_submaps_stay(tiny):
-    assert sorted(folder.name for folder in (tiny / "submaps").glob("0*")) == ["000000.4", "000001.4", "000002.2"]
-    assert len(list((tiny / "state").glob("[0-9]*"))) == 1
-    with MapWriter.resume(tiny, FAST) as writer, pytest.raises(StoreError, match="submap 0 is closed"):
+def test_old_checkpoints_are_deleted_and_closed_submaps_stay(path):
+    assert sorted(folder.name for folder in (path / "submaps").glob("0*")) == ["000000.4", "000001.4", "000002.2"]
+    assert len(list((path / "state").glob("[0-9]*"))) == 1
+    with MapWriter.resume(path, FAST) as writer, pytest.raises(StoreError, match="submap 0 is closed"):
         writer.commit(submaps=[Submap(0, 0, np.eye(4), blocks(1, 1))])
-    assert validate_map(tiny) == []
+    assert validate_map(path) == []
 
 
-def test_a_reader_opened_before_a_commit_still_reads_the_open_submap(tiny):
-    reader = open_map(tiny)
-    with MapWriter.resume(tiny, FAST) as writer:
+def test_a_reader_opened_before_a_commit_still_reads_the_open_submap(path):
+    reader = open_map(path)
+    with MapWriter.resume(path, FAST) as writer:
         writer.commit(**commit_number(11))
         assert len(reader.submap(2).blocks) == 3  # its checkpoint is gone: the newest stands in
         assert len(reader.trajectory()) == 11
-        assert len(list(open_map(tiny).keyframes())) == 9
+        assert len(list(open_map(path).keyframes())) == 9

@@ -19,21 +19,6 @@ from tests.mapping.store.tiny_maps import commit_number, header
 FAST = StoreSettings(durable=False)
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    path = tmp_path_factory.mktemp("template") / "map.zarr"
-    with MapWriter.create(path, header(), FAST) as writer:
-        for n in range(1, 11):
-            writer.commit(**commit_number(n))
-        writer.write_trajectory()
-    return path
-
-
-@pytest.fixture
-def path(tmp_path, sound):
-    return shutil.copytree(sound, tmp_path / "map.zarr")
-
-
 def flip(file: Path, at: int = -20) -> None:
     data = bytearray(file.read_bytes())
     data[at] ^= 0x10
