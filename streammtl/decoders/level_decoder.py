@@ -53,7 +53,7 @@ class LevelDecoder(nn.Module):
             shared.append(resized(maps, size))
         features = {}
         for task, laterals in self.laterals.items():
-            levels = zip(laterals, self.taken, strict=True)
-            maps = [resized(lateral(pyramid.levels[i]), size) for lateral, i in levels]
+            levels = pyramid.by_task.get(task, pyramid.levels)
+            maps = [resized(lateral(levels[i]), size) for lateral, i in zip(laterals, self.taken, strict=True)]
             features[task] = self.branches[task](torch.cat((*maps, *shared), 1))
         return features

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -15,13 +16,14 @@ class FeaturePyramid:
     """Feature maps of a batch of images, fine to coarse or, for a ViT, early to late.
 
     Shapes: levels[i] [N,C,ceil(H/s),ceil(W/s)] with s = strides[i], for images of image_size (H, W); summary [N,C] is
-    what the class token says, None without one.
+    what the class token says, None without one; by_task: the levels as single tasks have them, where those differ.
     """
 
     levels: tuple[Tensor, ...]
     strides: tuple[int, ...]
     image_size: tuple[int, int]
     summary: Tensor | None = None
+    by_task: Mapping[str, tuple[Tensor, ...]] = field(default_factory=dict)
 
 
 class Encoder(nn.Module, ABC):

@@ -12,7 +12,13 @@ from streammtl.encoders.tiny import TinyEncoder
 from streammtl.encoders.vision_transformer import VisionTransformerEncoder
 from streammtl.errors import ConfigError
 
-TRANSFORMERS = ("vit_*_patch16_dinov3*", "vit_*_patch14_dinov2*", "vit_*_patch14_reg4_dinov2*", "vit_*_patch16_radio_*")
+TRANSFORMERS = (
+    "vit_*_patch16_dinov3*",
+    "vit_*_patch14_dinov2*",
+    "vit_*_patch14_reg4_dinov2*",
+    "vit_*_patch16_radio_*",
+    "vit_*_patch16_384",
+)
 HIERARCHICAL = ("convnext*", "mobilenetv4_*", "sam2_hiera_*", "tf_efficientnet_lite*")
 
 

@@ -105,6 +105,8 @@ def _parts(network: CrossViewMtl, counter: FlopCounterMode) -> list[PartCost]:
     after = [part("decoder", "decoder"), part("heads", "depth_head", *heads)]
     if network.mixer is not None:
         after.insert(1, part("mixer", "mixer"))
+    if network.routers is not None:
+        after.insert(0, part("routers", "routers"))
     total = sum(counter.get_flop_counts()["Global"].values())
     # what matching reads from the encoder counts as matching: the counter books it twice
     encoder = total - whole.flops - sum(p.flops for p in after)

@@ -16,6 +16,8 @@ from streammtl.decoders.heads import DenseHead, FinePlaneDepthHead, LinearDepthH
 from streammtl.decoders.level_decoder import LevelDecoder
 from streammtl.decoders.pyramid_decoder import OUT_STRIDE, PyramidDecoder, has_pyramid_strides, resized
 from streammtl.encoders.pyramid import Encoder, FeaturePyramid
+from streammtl.encoders.task_routers import TaskRouters
+from streammtl.errors import ConfigError
 from streammtl.mixers.registry import build_mixer
 from streammtl.models.network_settings import LITE, NetworkSettings
 from streammtl.tasks.registry import task_spec
@@ -53,6 +55,8 @@ class CrossViewMtl(nn.Module):
         cross = settings.cross_view
         self.encoder = encoder
         self.cross_view = CrossViewModule(cross, encoder) if cross.enabled else None
+        routed = (tasks, encoder.channels, encoder.strides, settings.adapter_paths)
+        self.routers = TaskRouters(*routed) if settings.adapter_paths else None
         self.decoder = _build_decoder(encoder, tasks, settings)
         width = self.decoder.width
         context = encoder.channels[-1]
@@ -94,7 +98,7 @@ class CrossViewMtl(nn.Module):
         only_some = every and not every_view and matched is not None
         cross_view = matched.of_references(batch.images.shape[1]) if only_some else matched
         pyramid = self.encoder(_references(batch, batch.images, every_view))
-        features = self.decoder(pyramid, cross_view)
+        features = self.decoder(pyramid if self.routers is None else self.routers(pyramid), cross_view)
         if self.mixer is not None:
             features = self.mixer(features, pyramid.levels[-1])
         features |= {task: double(features[task]) for task, double in self.doubling.items()}
@@ -129,9 +133,11 @@ class CrossViewMtl(nn.Module):
 
 def _build_decoder(encoder: Encoder, tasks: tuple[str, ...], settings: NetworkSettings) -> nn.Module:
     given = (tasks, encoder.channels, encoder.strides, settings.cross_view.joined_channels, settings.decoder_width)
-    if settings.decoder == "fusion":
+    if settings.decoder == "fusion" and not settings.adapter_paths:
         return FusionDecoder(*given, depthwise=settings.depthwise)
     pyramid = settings.decoder == "pyramid" or (settings.decoder is None and has_pyramid_strides(encoder.strides))
+    if settings.adapter_paths and (pyramid or settings.decoder == "fusion"):
+        raise ConfigError("model.adapter_paths give each task levels of its own; they need model.decoder=levels.")
     return PyramidDecoder(*given) if pyramid else LevelDecoder(*given)
 
 

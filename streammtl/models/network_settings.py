@@ -36,7 +36,7 @@ INSIDE_MIXER = {
     "mixer_shifted": "shifted",
     "mixer_masking": "masking",
 }
-INSIDE_NETWORK = ("encoder", "encoder_levels", "decoder", "decoder_width", "depth_head", "mixer")
+INSIDE_NETWORK = ("encoder", "encoder_levels", "decoder", "decoder_width", "depth_head", "mixer", "adapter_paths")
 
 
 class NetworkSettings(BaseModel):
@@ -46,6 +46,7 @@ class NetworkSettings(BaseModel):
 
     encoder: str = Field("tf_efficientnet_lite0", description="as build_encoder takes it")
     encoder_levels: tuple[int, ...] | None = Field(None, description="blocks of a ViT taken as levels")
+    adapter_paths: int = Field(0, description="paths of adapters beside a ViT that routers of each task mix", ge=0)
     decoder: Literal["pyramid", "levels", "fusion"] | None = Field(
         None, description="none: pyramid where the encoder has its strides, levels elsewhere"
     )

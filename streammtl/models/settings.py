@@ -35,6 +35,9 @@ class ModelSettings(BaseModel):
     seed: int = Field(0, description="seed of untrained parameters", ge=0)
     encoder: str | None = Field(None, description="image encoder of a network, as listed by `streammtl models`")
     encoder_levels: tuple[int, ...] | None = Field(None, description="blocks of a ViT taken as levels, 0 the first")
+    adapter_paths: int | None = Field(
+        None, description="paths of adapters beside a ViT, mixed by a router of each task as in SAK", ge=0
+    )
     pretrained_encoder: bool = Field(True, description="start the encoder from its published weights, not from noise")
     decoder: Literal["pyramid", "levels", "fusion"] | None = Field(
         None, description="decoder: top-down over strides 4 to 32; that of CvM or that of M2H, which fit any encoder"

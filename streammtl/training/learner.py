@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from streammtl.encoders.task_routers import Router
 from streammtl.errors import CheckpointError, ConfigError, ModelError
 from streammtl.mixers.task_attention import OneToManyAttention
 from streammtl.models.predictor import batch_to
@@ -50,6 +51,8 @@ class Learner:
         masks = any(isinstance(part, OneToManyAttention) and part.masking > 0 for part in self.network.modules())
         if settings.lanes > 1 and masks:
             raise ConfigError("lanes > 1 would mask tasks in any order; set lanes to 1, or model.mixer_masking to 0.")
+        if settings.lanes > 1 and any(isinstance(part, Router) for part in self.network.modules()):
+            raise ConfigError("lanes > 1 would draw the noise of routers in any order; set lanes to 1.")
         set_training(self.network, settings.optimiser.freeze_batch_norm)
         self._lanes = Lanes(self.network, world.parallelise(self.network), settings.lanes)
         self._optimiser = build_optimiser(self.network, settings.optimiser)

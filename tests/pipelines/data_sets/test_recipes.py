@@ -18,6 +18,7 @@ FOLDER = Path(__file__).resolve().parents[3] / "configs" / "recipes"
 RECIPES = sorted(path for path in FOLDER.glob("*.yaml") if "stablemtl" not in path.name)  # tests of their own
 SMALL_MODEL = {"encoder": "tiny", "pretrained_encoder": False, "decoder_width": 16}
 SMALL_MATCHING = {"match_features": "own", "num_planes": 16, "cross_view_channels": 16, "cross_view_layers": 1}
+SMALL_VIT = {"encoder": "vit_tiny_patch16_384", "match_features": "adapter"}  # routers need one
 
 
 def recipe(name) -> TrainingSettings:
@@ -28,7 +29,8 @@ def shrunk(values, copies):
     """The recipe with a tiny encoder and image, two steps, and tiny copies in the place of its data sets."""
     values = dict(values)
     crossing = "cvm" in values["model"]["name"]
-    values["model"] = values["model"] | SMALL_MODEL | (SMALL_MATCHING if crossing else {})
+    routed = "adapter_paths" in values["model"]
+    values["model"] |= SMALL_MODEL | (SMALL_MATCHING if crossing else {}) | (SMALL_VIT if routed else {})
     stages = values["stages"]
     values["stages"] = [stage | {"steps": 2 // len(stages), "height": 32, "width": 48} for stage in stages]
     for stage in values["stages"]:
