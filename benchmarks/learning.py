@@ -8,6 +8,7 @@ duplicated  the module compares each view with itself, as a paper's single-view 
 alone       the module meets no neighbour and says so
 none        no cross-view module
 literal     as k=2, with the depth planes that the paper writes down: 0.1 mm to 10 m
+m2h-cvm     as k=2, with M2H's decoder and mixer, at the cost of cvm-lite's own decoder
 ...+MIXER   any of these with a task mixer of streammtl.mixers behind the decoder
 
 Encoder, decoder, images, steps, seeds and terms of the loss are the same for all; the term of the cost volume is left
@@ -61,7 +62,7 @@ WEIGHTS = "weights.safetensors"
 BETTER = {"depth.abs_rel": -1, "depth.rmse": -1, "boundaries.ods_f": 1, "normals.mean_deg": -1}  # 1: higher
 TITLES = ("AbsRel", "RMSE, m", "odsF", "normals, °")
 DIGITS = (3, 3, 2, 1)
-VARIANTS = ["k=2", "duplicated", "none", "literal", "k=1", "k=3", "k=2+wmca"]
+VARIANTS = ["k=2", "duplicated", "none", "literal", "k=1", "k=3", "k=2+wmca", "m2h-cvm"]
 COMPARED = (
     ("k=2", "duplicated"),
     ("duplicated", "none"),
@@ -70,6 +71,7 @@ COMPARED = (
     ("k=2", "k=1"),
     ("k=3", "k=2"),
     ("k=2+wmca", "k=2"),
+    ("m2h-cvm", "k=2"),
 )
 
 
@@ -107,6 +109,7 @@ def variant_of(name: str) -> Variant:
         "alone": Variant(name, 0),
         "none": Variant(name, 0, {"cost_volume": False, "cross_view_features": False}),
         "literal": Variant(name, 2, {"plane_spacing": "paper_literal", "num_neighbours": 2}),
+        "m2h-cvm": Variant(name, 2, {"name": name, "num_neighbours": 2}),
     }
     if name in fixed:
         return fixed[name]
