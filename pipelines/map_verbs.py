@@ -29,12 +29,15 @@ def repair(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="NEW.zarr", help="The new map; MAP.repaired.zarr when left out.")
     ] = None,
+    break_lock: Annotated[
+        bool, typer.Option("--break-lock", help="Only remove the lock of a writer whose host is gone for good.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Save all that is good of a damaged map into a new one; the damaged map is left as it is."""
     from pipelines.verify_command import repair as save
 
-    data, text = save(path, out)
+    data, text = save(path, out, break_lock)
     print_result(data, text, as_json)
 
 

@@ -48,21 +48,14 @@ class WriterLock:
         except BlockingIOError:
             owner = _owner(descriptor)
             os.close(descriptor)
-            raise StoreError(
-                f"the map {self._path.parent} is being written by process {owner.get('pid', 'unknown')} on host "
-                f"{owner.get('host', 'unknown')}; a map has one writer. Wait for it to end, or choose another --out."
-            ) from None
+            raise StoreError(being_written(self._path.parent, owner)) from None
         if not _same_file(descriptor, self._path):  # its owner removed it between our open and our lock
             os.close(descriptor)
             return None
         owner = _owner(descriptor)
         if owner.get("host", socket.gethostname()) != socket.gethostname():
             os.close(descriptor)
-            raise StoreError(
-                f"the map {self._path.parent} was last written by process {owner.get('pid', 'unknown')} on host "
-                f"{owner['host']}, "
-                f"which may still be at it. If it is not, delete {self._path} and try again."
-            )
+            raise StoreError(locked_elsewhere(self._path.parent, owner))
         return descriptor
 
     def forget(self) -> None:
@@ -77,6 +70,47 @@ class WriterLock:
             self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def break_lock(folder: Path) -> str | None:
+    """Removes the lock that a writer left. Gives that writer in words, or None where there is no lock.
+
+    Raises: StoreError where its owner is at work, as far as the kernel of this host can tell.
+    """
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        owner = _owner(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (folder / LOCK).unlink(missing_ok=True)
+        return who(owner)
+    except BlockingIOError:
+        raise StoreError(being_written(folder, owner)) from None
+    finally:
+        os.close(descriptor)
+
+
+def who(owner: dict[str, object]) -> str:
+    """The writer that a lock names."""
+    return f"process {owner.get('pid', 'unknown')} on host {owner.get('host', 'unknown')}"
+
+
+def being_written(place: object, owner: dict[str, object]) -> str:
+    """What a second writer is told of a first that is alive."""
+    return (
+        f"the map {place} is being written by {who(owner)}; a map has one writer. Wait for it to end, or choose "
+        "another --out."
+    )
+
+
+def locked_elsewhere(place: object, owner: dict[str, object]) -> str:
+    """What a writer is told of the lock of another host, whose processes cannot be asked."""
+    return (
+        f"the map {place} is being written by {who(owner)}, or was when that host went down; a map has one writer. "
+        f"Wait for it to end. If it is gone for good, `streammtl repair {place} --break-lock` removes its lock."
+    )
 
 
 _HELD: weakref.WeakSet[WriterLock] = weakref.WeakSet()

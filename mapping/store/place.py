@@ -16,7 +16,7 @@ from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore, WrapperStore
 
-from mapping.store.lock import WriterLock
+from mapping.store.lock import WriterLock, break_lock
 
 ROOT = "zarr.json"
 SPARE_GROUP = "spare"  # the same root again, as a group that plain Zarr reads too, for the day the first is damaged
@@ -91,6 +91,13 @@ class Place(ABC):
     @abstractmethod
     def lock(self) -> Lock:
         """Takes the place for one writer. Raises: StoreError naming who has it."""
+
+    @abstractmethod
+    def break_lock(self) -> str | None:
+        """Removes the lock of a writer that is gone and gives that writer in words; None where there is no lock.
+
+        Raises: StoreError where the writer is seen to be alive.
+        """
 
 
 def place_of(path: Place | Path | str) -> Place:
@@ -193,6 +200,9 @@ class Folder(Place):
 
     def lock(self) -> WriterLock:
         return WriterLock(self.path)
+
+    def break_lock(self) -> str | None:
+        return break_lock(self.path)
 
     def _with_contents(self, names: Iterable[str]) -> Iterator[Path]:
         for name in names:

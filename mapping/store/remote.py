@@ -17,7 +17,7 @@ from zarr.abc.store import Store
 from zarr.storage import ObjectStore
 
 from mapping.store.damage import first_line
-from mapping.store.lock import LOCK
+from mapping.store.lock import LOCK, being_written, locked_elsewhere, who
 from mapping.store.place import Place
 from streammtl.errors import StoreError
 
@@ -104,6 +104,16 @@ class ObjectPlace(Place):
     def lock(self) -> ObjectLock:
         return ObjectLock(self, self._objects)
 
+    def break_lock(self) -> str | None:
+        try:
+            owner, _ = _owner(self._objects)
+        except FileNotFoundError:
+            return None
+        if _is_alive(owner):
+            raise StoreError(being_written(self, owner))
+        obstore.delete(self._objects, LOCK)
+        return who(owner)
+
 
 class ObjectLock:
     """An object that only one writer can create. It outlives a killed writer; on its own host that is found out.
@@ -130,24 +140,27 @@ class ObjectLock:
             return
 
     def _take_over(self, place: ObjectPlace) -> None:
-        held = obstore.get(self._store, LOCK)
-        e_tag = held.meta["e_tag"]
-        try:
-            owner = dict(json.loads(bytes(held.bytes())))
-        except (ValueError, TypeError):
-            owner = {}
-        who = f"process {owner.get('pid', 'unknown')} on host {owner.get('host', 'unknown')}"
+        owner, e_tag = _owner(self._store)
         if owner.get("host") != socket.gethostname():
-            raise StoreError(
-                f"the map {place} is being written by {who}, or was when that process died. A map has one writer: "
-                f"wait for it to end; if it is gone, delete {place}/{LOCK} and try again."
-            )
-        if owner.get("started") == _started(owner.get("pid")):
-            raise StoreError(
-                f"the map {place} is being written by {who}; a map has one writer. Wait for it to end, or choose "
-                "another --out."
-            )
+            raise StoreError(locked_elsewhere(place, owner))
+        if _is_alive(owner):
+            raise StoreError(being_written(place, owner))
         obstore.put(self._store, LOCK, self._owner, mode={"e_tag": e_tag})  # fails where another was faster
+
+
+def _owner(store: Any) -> tuple[dict[str, object], str]:
+    """Who the lock names, and the version of its object. Raises: FileNotFoundError where there is no lock."""
+    held = obstore.get(store, LOCK)
+    try:
+        return dict(json.loads(bytes(held.bytes()))), held.meta["e_tag"]
+    except (ValueError, TypeError):
+        return {}, held.meta["e_tag"]
+
+
+def _is_alive(owner: dict[str, object]) -> bool:
+    """Whether a process of this very host owns the lock and still runs."""
+    started = _started(owner.get("pid"))
+    return owner.get("host") == socket.gethostname() and started is not None and owner.get("started") == started
 
 
 def _started(pid: object) -> str | None:

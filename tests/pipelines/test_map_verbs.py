@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -43,6 +44,24 @@ def test_verify_and_repair_say_what_is_damaged_and_what_is_good(path, tmp_path):
     assert repaired.exit_code == 0 and f"everything else is in {tmp_path}/walk.repaired.zarr" in repaired.stdout
     assert "lost: 3 blocks of submap 0; its keyframes are there to fuse it again" in repaired.stdout
     assert run("verify", tmp_path / "walk.repaired.zarr").exit_code == 0
+
+
+def test_repair_frees_a_map_of_the_lock_of_a_host_that_is_gone_and_of_no_other(path):
+    assert "has no lock" in run("repair", path, "--break-lock").stdout
+    with MapWriter.resume(path) as writer:
+        with pytest.raises(StoreError, match="is being written by process"):
+            run("repair", path, "--break-lock")
+        writer.commit(**commit_number(4))
+    (path / "writer.lock").write_text(json.dumps({"host": "elsewhere", "pid": 7}))
+    with pytest.raises(StoreError, match="process 7 on host elsewhere") as refused:
+        MapWriter.resume(path)
+    words = re.search("`streammtl (repair .*--break-lock)`", str(refused.value))[1].split()  # as the message says it
+    assert "removed the lock of process 7 on host elsewhere" in run(*words).stdout
+    MapWriter.resume(path).close()
+    with pytest.raises(ConfigError, match="writes no new one"):
+        run("repair", path, "--break-lock", "--out", "other.zarr")
+    with pytest.raises(StoreError, match="does not exist"):
+        run("repair", "nowhere.zarr", "--break-lock")
 
 
 def test_merge_joins_by_a_transform_from_a_file(path, tmp_path):

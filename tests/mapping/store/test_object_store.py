@@ -109,8 +109,11 @@ def test_there_is_one_writer(bucket):
     place.replace(LOCK, json.dumps(owner | {"started": "1"}).encode())  # that process died, its id was used again
     MapWriter.resume(url, FAST).close()
     place.replace(LOCK, json.dumps(owner | {"host": "elsewhere", "pid": 7}).encode())
-    with pytest.raises(StoreError, match=r"process 7 on host elsewhere.*delete .*writer\.lock"):
+    with pytest.raises(StoreError, match=r"process 7 on host elsewhere.*repair s3://.*locked\.zarr --break-lock"):
         MapWriter.resume(url, FAST)
+    assert place.break_lock() == "process 7 on host elsewhere" and place.break_lock() is None
+    with MapWriter.resume(url, FAST), pytest.raises(StoreError, match="is being written"):
+        place.break_lock()
 
 
 def test_damage_there_is_found_and_repaired_into_a_folder(bucket, tmp_path):

@@ -69,7 +69,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(path):
 
 def test_the_lock_of_another_host_is_respected(path):
     (path / "writer.lock").write_text(json.dumps({"host": "elsewhere", "pid": 7}))
-    with pytest.raises(StoreError, match=r"process 7 on host elsewhere.*delete .*writer\.lock"):
+    with pytest.raises(StoreError, match=r"process 7 on host elsewhere.*streammtl repair .*map\.zarr --break-lock"):
         MapWriter.resume(path, FAST)
 
 
