@@ -18,8 +18,10 @@ def inside(uv: np.ndarray, height: int, width: int, margin: float = MARGIN_PX) -
     return (x >= margin) & (y >= margin) & (x <= width - 1 - margin) & (y <= height - 1 - margin)
 
 
-def detect(grey: np.ndarray, count: int, taken: np.ndarray) -> np.ndarray:
+def detect(grey: np.ndarray, count: int, taken: np.ndarray, moving: np.ndarray | None = None) -> np.ndarray:
     """Up to `count` new corners f64 [N,2] in u8 [H,W], away from those `taken` [M,2] and spread over cells of 40 px.
+
+    None is chosen where `moving` bool [H,W] says so.
 
     Corners are strong within their own neighbourhood rather than within the image, so a window or a lamp does not
     draw them all. Source: Shi and Tomasi, Good Features to Track, 1994.
@@ -29,6 +31,8 @@ def detect(grey: np.ndarray, count: int, taken: np.ndarray) -> np.ndarray:
         return np.zeros((0, 2))
     mask = np.zeros_like(grey)
     mask[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX] = 255
+    if moving is not None:
+        mask[moving] = 0
     for x, y in np.rint(taken).astype(int).tolist():
         cv2.circle(mask, (x, y), 10, 0, -1)
     found = cv2.goodFeaturesToTrack(grey, 0, 0.003, 8, mask=mask, blockSize=5)

@@ -25,14 +25,23 @@ class Mapper:
         self.lens = lens
 
     def insert_keyframe(
-        self, local_map: LocalMap, grey: np.ndarray, depth_m: np.ndarray | None, T_world_cam: np.ndarray, index: int
+        self,
+        local_map: LocalMap,
+        grey: np.ndarray,
+        depth_m: np.ndarray | None,
+        T_world_cam: np.ndarray,
+        index: int,
+        moving: np.ndarray | None = None,
     ) -> None:
-        """Makes the current frame a keyframe: sightings of all followed tracks, new landmarks, new corners."""
+        """Makes the current frame a keyframe: sightings of all followed tracks, new landmarks, new corners.
+
+        None of these lies where `moving` bool [H,W] says that something moves by itself.
+        """
         local_map.keyframes.append(index=np.array([index]), T_world_cam=T_world_cam)
         rows = np.flatnonzero(local_map.tracks.followed)
         self._measure(local_map, depth_m, rows, T_world_cam, index)
         self._triangulate(local_map)
-        self.add_corners(local_map, grey, depth_m, T_world_cam, index)
+        self.add_corners(local_map, grey, depth_m, T_world_cam, index, moving)
 
     def insert_known(
         self,
@@ -43,6 +52,7 @@ class Mapper:
         index: int,
         found: Recognition,
         uv: np.ndarray,
+        moving: np.ndarray | None = None,
     ) -> None:
         """Fills an empty map with a place and the frame `index` that shows it, at uv f64 [M,2] of its landmarks."""
         place, points = found.place, found.points
@@ -54,14 +64,20 @@ class Mapper:
         local_map.add_tracks(grey, uv, self.lens.to_ideal(uv), xyz, index)
         local_map.sightings.append(keyframe=place.index, track=local_map.tracks.id, uv=place.uv[points], depth_m=0.0)
         self._measure(local_map, depth_m, np.arange(len(uv)), T_world_cam, index)
-        self.add_corners(local_map, grey, depth_m, T_world_cam, index)
+        self.add_corners(local_map, grey, depth_m, T_world_cam, index, moving)
 
     def add_corners(
-        self, local_map: LocalMap, grey: np.ndarray, depth_m: np.ndarray | None, T_world_cam: np.ndarray, index: int
+        self,
+        local_map: LocalMap,
+        grey: np.ndarray,
+        depth_m: np.ndarray | None,
+        T_world_cam: np.ndarray,
+        index: int,
+        moving: np.ndarray | None = None,
     ) -> None:
         """Tops the tracks up with corners of the keyframe `index`, landmarks at once where there is sensor depth."""
         taken = local_map.tracks.uv[local_map.tracks.followed]
-        uv = features.detect(grey, self.settings.max_tracks - len(taken), taken)
+        uv = features.detect(grey, self.settings.max_tracks - len(taken), taken, moving)
         uv_ideal = self.lens.to_ideal(uv)
         first = len(local_map.tracks)
         local_map.add_tracks(grey, uv, uv_ideal, np.full((len(uv), 3), np.nan), index)

@@ -16,12 +16,13 @@ from mapping.slam.local_map import LocalMap
 from mapping.slam.mapper import Mapper
 from mapping.slam.memory import Memory
 from mapping.slam.motion import Motion
+from mapping.slam.movers import Movers
 from mapping.slam.recognition import Recognition
 from mapping.slam.rigid import inverse, transform
 from mapping.slam.settings import TrackerSettings
 from mapping.slam.startup import TwoViewStart, Waiting
 from mapping.slam.tracked import Correction, SparsePoints, TrackedFrame, TrackStatus
-from mapping.slam.tracker import Tracker
+from mapping.slam.tracker import SeeMoving, Tracker
 from streammtl.camera import Camera
 from streammtl.views import Frame, ScaleStatus
 
@@ -43,7 +44,9 @@ class Phase(IntEnum):
 class PycolmapTracker(Tracker):
     """RGB: up to scale, after a two-view start. RGB-D: metric from the first frame with depth."""
 
-    def __init__(self, settings: TrackerSettings, camera: Camera, has_depth: bool) -> None:
+    def __init__(
+        self, settings: TrackerSettings, camera: Camera, has_depth: bool, see_moving: SeeMoving | None = None
+    ) -> None:
         super().__init__(settings, camera, ScaleStatus.METRIC if has_depth else ScaleStatus.UP_TO_SCALE)
         self.has_depth = has_depth
         cv2.setNumThreads(1)  # more gain little on images of this size and starve the other stages
@@ -53,6 +56,7 @@ class PycolmapTracker(Tracker):
         self.local_map = LocalMap()
         self.memory = Memory(settings, self.lens)
         self.motion = Motion()
+        self.movers = Movers(see_moving)
         self.phase = Phase.WAITING
         self.components = 0  # how many have begun
         self.lost = 0  # frames in a row
@@ -74,7 +78,7 @@ class PycolmapTracker(Tracker):
         self.component = self.components
         if self.has_depth and not self.components:
             return self._begin_with_depth(frame, grey)
-        if not self.start.begin(grey, frame.index):
+        if not self.start.begin(grey, frame.index, self.movers.mask(frame)):
             self.phase = Phase.WAITING
             status = TrackStatus.LOST if self.components else TrackStatus.INITIALISING
             return self._answer(frame, status, reason="too few corners to begin tracking")
@@ -85,7 +89,8 @@ class PycolmapTracker(Tracker):
         T_world_cam = self.motion.T_world_cam
         local_map = LocalMap()
         local_map.keyframes.append(index=np.array([frame.index]), T_world_cam=T_world_cam)
-        self.mapper.add_corners(local_map, grey, self._depth(frame), T_world_cam, frame.index)
+        moving = self.movers.mask(frame)
+        self.mapper.add_corners(local_map, grey, self._depth(frame), T_world_cam, frame.index, moving)
         if local_map.tracks.is_landmark.sum() < _MIN_DEPTH_LANDMARKS:
             self.phase = Phase.WAITING
             reason = "too few corners with sensor depth to begin tracking"
@@ -113,7 +118,8 @@ class PycolmapTracker(Tracker):
         if not self.start.attempt(self.motion.T_world_cam, frame.index):
             return self._answer(frame, TrackStatus.INITIALISING, reason="waiting for the camera to move")
         local_map = self.start.local_map
-        self.mapper.add_corners(local_map, grey, None, local_map.keyframes.T_world_cam[-1], frame.index)
+        T_world_cam = local_map.keyframes.T_world_cam[-1]
+        self.mapper.add_corners(local_map, grey, None, T_world_cam, frame.index, self.movers.mask(frame))
         self._open_component(frame, grey, local_map)
         self.start.local_map = LocalMap()
         self.late_at = len(local_map.keyframes) + _LATE_AFTER_KEYFRAMES
@@ -197,7 +203,10 @@ class PycolmapTracker(Tracker):
 
     def _insert_keyframe(self, frame: Frame, grey: np.ndarray) -> tuple[dict[int, np.ndarray], Correction | None]:
         """Grows and adjusts the map; gives the poses of the earlier frames that moved, and what a loop corrects."""
-        self.mapper.insert_keyframe(self.local_map, grey, self._depth(frame), self.motion.T_world_cam, frame.index)
+        moving = self.movers.mask(frame)
+        self.movers.release(self.local_map.tracks, moving)
+        T_world_cam = self.motion.T_world_cam
+        self.mapper.insert_keyframe(self.local_map, grey, self._depth(frame), T_world_cam, frame.index, moving)
         self.narrow = (self.narrow + 1) % self.settings.wide_every
         wide = not (self.narrow or self.has_depth)
         window = self.settings.wide_window if wide else self.settings.window
@@ -252,7 +261,8 @@ class PycolmapTracker(Tracker):
         self.local_map, self.start.waiting, self.late_at = LocalMap(), Waiting(), -1
         self.component, self.phase, self.lost, self.grey = place.component, Phase.TRACKING, 0, grey
         T_world_cam = place.T_world_cam @ found.T_place_cam
-        self.mapper.insert_known(self.local_map, grey, self._depth(frame), T_world_cam, frame.index, found, uv)
+        moving = self.movers.mask(frame)
+        self.mapper.insert_known(self.local_map, grey, self._depth(frame), T_world_cam, frame.index, found, uv, moving)
         self.motion.rest()
         self.motion.correct(T_world_cam, frame.timestamp_s)
         self.keyframe_tracks = int(self.local_map.tracks.followed.sum())

@@ -41,9 +41,9 @@ class TwoViewStart:
         self.waiting = Waiting()
         self.reference = -1  # frame index
 
-    def begin(self, grey: np.ndarray, index: int) -> bool:
-        """Takes a frame as reference; False where it shows too little."""
-        uv = features.detect(grey, self.settings.max_tracks, np.zeros((0, 2)))
+    def begin(self, grey: np.ndarray, index: int, moving: np.ndarray | None = None) -> bool:
+        """Takes a frame as reference; False where it shows too little that does not move by itself."""
+        uv = features.detect(grey, self.settings.max_tracks, np.zeros((0, 2)), moving)
         if len(uv) < _MIN_CORNERS:
             return False
         self.local_map, self.waiting = LocalMap(), Waiting()

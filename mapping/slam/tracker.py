@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from mapping.slam.settings import TrackerSettings
 from mapping.slam.tracked import TrackedFrame, TrackStatus
 from streammtl.camera import Camera
 from streammtl.views import Frame, ScaleStatus, SkippedFrame
+
+SeeMoving = Callable[[Frame], np.ndarray]  # bool [H,W] of a frame: pixels of things that move by themselves
 
 
 class Tracker(ABC):
@@ -64,10 +67,13 @@ class Tracker(ABC):
         return ""
 
 
-def make_tracker(settings: TrackerSettings, camera: Camera, has_depth: bool) -> Tracker:
+def make_tracker(
+    settings: TrackerSettings, camera: Camera, has_depth: bool, see_moving: SeeMoving | None = None
+) -> Tracker:
     """The tracker that the settings name, for frames of one camera.
 
-    has_depth says that the recording brings sensor depth: poses are then metric.
+    has_depth says that the recording brings sensor depth: poses are then metric. `see_moving` is asked at keyframes,
+    and no point is taken where it says that something moves by itself.
     """
     if settings.name == "given":
         from mapping.slam.given import GivenPoses
@@ -75,4 +81,4 @@ def make_tracker(settings: TrackerSettings, camera: Camera, has_depth: bool) -> 
         return GivenPoses(settings, camera)
     from mapping.slam.pycolmap_tracker import PycolmapTracker
 
-    return PycolmapTracker(settings, camera, has_depth)
+    return PycolmapTracker(settings, camera, has_depth, see_moving)

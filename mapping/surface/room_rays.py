@@ -59,8 +59,15 @@ def part_pose(part: MovingPart, time_s: float) -> np.ndarray:
     pose = np.eye(4)
     pose[:2, :2] = [[c, -s], [s, c]]
     pivot = np.asarray(part.pivot, np.float64)
-    pose[:3, 3] = pivot - pose[:3, :3] @ pivot + np.asarray(part.velocity, np.float64) * time_s
+    pose[:3, 3] = pivot - pose[:3, :3] @ pivot + _moved(part, time_s)
     return pose
+
+
+def _moved(part: MovingPart, time_s: float) -> np.ndarray:
+    """f64 [3] metres since time 0; between the knots of a way evenly, before and after them at rest."""
+    if part.way is None:
+        return np.asarray(part.velocity, np.float64) * time_s
+    return np.array([np.interp(time_s, part.way[:, 0], part.way[:, axis]) for axis in (1, 2, 3)])
 
 
 @dataclass(frozen=True)

@@ -61,15 +61,20 @@ def write_recording(folder: Path, seed: int, frames: int, size: tuple[int, int],
     renderer = Renderer(scene, RenderSettings(instances=True))
     path = PathPlanner(scene, renderer.caster, DENSE, rng).path(frames, size, rng)
     clip = renderer.clip(path, size, rng)
+    write_frames(folder, clip)
+    write_mesh(folder / "mesh.ply", scene.mesh)
+    _every(clip, TRUTH_EVERY).save(folder / "clip.npz")
+
+
+def write_frames(folder: Path, clip: Clip) -> None:
+    """A clip as a recording without depth: rgb/, labels/, frames.csv, poses.txt, intrinsics.json."""
     for name in ("rgb", "labels"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for i, (image, labels) in enumerate(zip(clip.images, clip.labels, strict=True)):
         Image.fromarray(image).save(folder / "rgb" / f"{i:06d}.jpg", quality=JPEG_QUALITY)
         Image.fromarray(labels).save(folder / "labels" / f"{i:06d}.png")
     _write_poses(folder, clip)
-    _write_camera(folder / "intrinsics.json", path.K, size)
-    write_mesh(folder / "mesh.ply", scene.mesh)
-    _every(clip, TRUTH_EVERY).save(folder / "clip.npz")
+    _write_camera(folder / "intrinsics.json", clip.K.astype(np.float64), clip.images.shape[1:3])
 
 
 def _every(clip: Clip, step: int) -> Clip:

@@ -51,6 +51,7 @@ class MovingPart:
     pivot: np.ndarray  # f32 [3] point that turning goes around
     velocity: np.ndarray  # f32 [3] m/s
     turn: float = 0.0  # rad/s about the vertical through the pivot
+    way: np.ndarray | None = None  # f64 [n,4] seconds, and how far it has moved (m) then, in place of the velocity
 
 
 @dataclass(frozen=True)

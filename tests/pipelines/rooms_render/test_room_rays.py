@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from mapping.surface.room_rays import NOTHING, SceneCaster, TriangleCaster, camera_rays, part_pose, pixel_grid
@@ -56,3 +58,11 @@ def test_turning_keeps_the_pivot_on_its_line(room_with_walker):
     part = room_with_walker.moving[0]
     pose = part_pose(part, 2.0)
     assert np.allclose(pose[:3, :3] @ part.pivot + pose[:3, 3], part.pivot + 2.0 * part.velocity)
+
+
+def test_a_moving_part_keeps_to_its_way_and_rests_at_both_ends(room_with_walker):
+    way = np.array([[1.0, 0.0, 0.0, 0.0], [2.0, 0.5, 0.0, 0.0], [3.0, 0.5, -1.0, 0.0]])
+    part = replace(room_with_walker.moving[0], way=way)
+    for time_s, moved in ((0.0, (0, 0, 0)), (1.5, (0.25, 0, 0)), (2.5, (0.5, -0.5, 0)), (9.0, (0.5, -1, 0))):
+        pose = part_pose(part, time_s)
+        assert np.allclose(pose[:3, :3] @ part.pivot + pose[:3, 3], part.pivot + moved)
