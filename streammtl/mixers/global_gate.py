@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streammtl.mixers.registry import register_mixer
-from streammtl.mixers.task_mixer import MixerSettings, TaskMixer
+from streammtl.mixers.task_mixer import MixerSettings, TaskMixer, silent
 
 
 @register_mixer("ggfm")
 class GlobalGate(TaskMixer):
     """F (1 + g) + U: channels are strengthened by a gate on the mean over the image, and the encoder's last level is
-    added by a linear map of each task.
+    added by a linear map of each task, which starts at zero.
 
     Source: M2H (arXiv 2510.17363), Eq. 11 to 14. Departures: both layers of the gate have a bias (Eq. 12 has one,
     outside); U is one map for all tasks with a projection for each, where the paper has it both ways.
@@ -23,7 +23,7 @@ class GlobalGate(TaskMixer):
     def __init__(self, tasks: tuple[str, ...], width: int, context_channels: int, settings: MixerSettings) -> None:
         super().__init__(tasks, width, context_channels, settings)
         self.gates = nn.ModuleDict({task: _gate(width, max(width // settings.reduction, 1)) for task in tasks})
-        self.unique = nn.ModuleDict({task: nn.Conv2d(context_channels, width, 1) for task in tasks})
+        self.unique = nn.ModuleDict({task: silent(nn.Conv2d(context_channels, width, 1)) for task in tasks})
 
     def forward(self, features: Mapping[str, Tensor], context: Tensor) -> dict[str, Tensor]:
         mixed = {}

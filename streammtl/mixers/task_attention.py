@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from streammtl.errors import ConfigError
+from streammtl.mixers.task_mixer import silent
 
 MOST_HIDDEN = 640  # of the queries' projections
 
@@ -34,9 +35,7 @@ class OneToManyAttention(nn.Module):
         self.query = nn.ModuleDict({task: _projection(width, hidden, hidden) for task in tasks})
         self.key = nn.ModuleDict({task: _projection(width, width // 2) for task in tasks})
         self.value = nn.ModuleDict({task: _projection(width, width // 2) for task in tasks})
-        self.out = nn.Linear(width, width)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.out = silent(nn.Linear(width, width))
 
     def forward(
         self,

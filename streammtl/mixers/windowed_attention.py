@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from streammtl.crossview.multiview_transformer import attend
 from streammtl.errors import ConfigError
 from streammtl.mixers.registry import register_mixer
-from streammtl.mixers.task_mixer import MixerSettings, TaskMixer
+from streammtl.mixers.task_mixer import MixerSettings, TaskMixer, silent
 from streammtl.mixers.task_windows import TaskWindows
 
 FEED_FORWARD_RATIO = 4
@@ -39,7 +39,7 @@ class WindowedTaskAttention(TaskMixer):
         self.squeeze, self.expand = None, None
         if inner != width:
             self.squeeze = nn.ModuleDict({task: nn.Linear(width, inner) for task in tasks})
-            self.expand = nn.ModuleDict({task: nn.Linear(inner, width) for task in tasks})
+            self.expand = nn.ModuleDict({task: silent(nn.Linear(inner, width)) for task in tasks})
         self.names = nn.ParameterDict({task: nn.Parameter(INITIAL_SPREAD * torch.randn(inner)) for task in tasks})
         self.places = nn.Parameter(INITIAL_SPREAD * torch.randn(settings.window**2, inner))
         self.layers = nn.ModuleList(TokenAttention(inner, settings.heads) for _ in range(settings.layers))
@@ -68,6 +68,7 @@ class TokenAttention(nn.Module):
     """Tokens [N,L,C] after self-attention and a feed-forward net, each with a residual around its normalisation.
 
     labels [L,C] say which token is which, to attention alone; inside bool [N,1,1,L]: tokens that may be attended to.
+    Starts as the identity: what heads learn from their own features first is not drowned by what others say at random.
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -75,9 +76,9 @@ class TokenAttention(nn.Module):
         self.heads = heads
         self.norm_attention, self.norm_feed_forward = nn.LayerNorm(channels), nn.LayerNorm(channels)
         self.query_key_value = nn.Linear(channels, 3 * channels)
-        self.merge = nn.Linear(channels, channels)
+        self.merge = silent(nn.Linear(channels, channels))
         hidden = FEED_FORWARD_RATIO * channels
-        self.feed_forward = nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels))
+        self.feed_forward = nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), silent(nn.Linear(hidden, channels)))
 
     def forward(self, tokens: Tensor, labels: Tensor, inside: Tensor | None) -> Tensor:
         projected = self.query_key_value(self.norm_attention(tokens) + labels)

@@ -23,8 +23,13 @@ def inputs(tasks, size=(10, 9), batch=2, seed=0):
 
 
 def mixer_of(name, tasks, settings=None):
+    """A mixer that has learnt something: layers that start at zero are not left so."""
     torch.manual_seed(0)
-    return build_mixer(name, tasks, WIDTH, CONTEXT, settings or MixerSettings())
+    mixer = build_mixer(name, tasks, WIDTH, CONTEXT, settings or MixerSettings())
+    for layer in mixer.modules():
+        if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d) and not layer.weight.any():
+            layer.reset_parameters()
+    return mixer
 
 
 def layer_slowly(layer, features, labels, side, offset):
@@ -79,6 +84,15 @@ def test_mixers_take_any_number_of_tasks_and_all_their_parameters_learn(name, co
     assert {task: tuple(x.shape) for task, x in mixed.items()} == dict.fromkeys(tasks, (2, WIDTH, 10, 9))
     torch.stack([x.square().sum() for x in mixed.values()]).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in mixer.parameters())
+
+
+@pytest.mark.parametrize("channels", [None, 8])
+@torch.no_grad()
+def test_windowed_attention_starts_as_the_identity(channels):
+    tasks = tasks_of(3)
+    features, context = inputs(tasks)
+    mixed = build_mixer("wmca", tasks, WIDTH, CONTEXT, MixerSettings(channels=channels))(features, context)
+    assert all(torch.equal(mixed[task], features[task]) for task in tasks)
 
 
 @pytest.mark.parametrize("name", ALL)
