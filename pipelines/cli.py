@@ -131,6 +131,7 @@ def live(
     max_frames: MaxFrames = None,
     memory: Memory = None,
     local: Local = False,
+    view: Annotated[bool, typer.Option("--view", help="Watch the map grow in a browser on this machine.")] = False,
     as_json: Json = False,
 ) -> None:
     """Map a camera or stream: newest frame first, drops counted, latency reported."""
@@ -146,8 +147,19 @@ def live(
         max_frames=max_frames,
         live=True,
     )
-    report = map_recording(request, local=local)
+    report = map_recording(request, local=local, view=view)
     print_result(report.as_dict(), report.as_text(), as_json)
+
+
+@app.command("view", epilog="Example:  streammtl view walk.zarr\n\n  streammtl live 0 --out room.zarr --view")
+def view_command(
+    path: MapPath,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0: any free one.")] = 0,
+) -> None:
+    """Show a map in a browser on this machine, and follow it while another process writes it."""
+    from pipelines.view_command import view
+
+    view(path, port)
 
 
 @app.command(epilog="Example:  streammtl info walk.zarr\n\n  streammtl info walk.zarr --json")

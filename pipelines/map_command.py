@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from mapping.store.reader import open_map
 from pipelines.prepare import Request, prepare
 from pipelines.progress import progress_display
 from pipelines.run import Outcome, StopRequest, run
+from pipelines.view_command import watched
 
 
 @dataclass
@@ -98,8 +100,8 @@ def percentiles_ms(latencies_s: list[float]) -> dict[str, float]:
     return {name: round(float(value), 1) for name, value in zip(("p50", "p95", "p99"), values, strict=True)}
 
 
-def map_recording(request: Request, local: bool) -> RunReport:
-    """Maps a recording or a live source.
+def map_recording(request: Request, local: bool, view: bool = False) -> RunReport:
+    """Maps a recording or a live source; with `view`, a browser on this machine can watch.
 
     Raises: StreamMtlError of any kind, with the map left at its last commit.
     """
@@ -109,7 +111,12 @@ def map_recording(request: Request, local: bool) -> RunReport:
     started = time.monotonic()
     count = job.recording.frame_count
     total = None if count is None else count * request.stride  # progress speaks of positions in the source
-    with job.recording, stop.on_interrupt(), progress_display(total) as report:
+    with (
+        job.recording,
+        watched(request.out) if view else nullcontext(),
+        stop.on_interrupt(),
+        progress_display(total) as report,
+    ):
         outcome = run(job, executor, report, stop)
     run_s = time.monotonic() - started
     reader = open_map(request.out)

@@ -9,48 +9,37 @@ import numpy as np
 
 from mapping.fusion.block_index import BlockIndex, unique_blocks
 from mapping.records import Blocks
-from mapping.surface.map_mesh import join
 from mapping.surface.mesh import Mesh, extract_mesh
 
 GROUP = 8  # blocks along each side of what is meshed together
+Group = tuple[int, int, int]  # block coordinates / GROUP, rounded down
 _AROUND = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int32)
 # normals take the cells around a group into account, and those reach one block further up
 _REACH = np.array(list(itertools.product(range(-1, GROUP + 2), repeat=3)), np.int32)
 
 
 class LiveMesh:
-    """Pieces of a mesh by group of blocks. Together they are the mesh of all blocks: the same triangles, colours,
-    labels and normals; vertices on the borders of groups are there once in each."""
+    """Follows a grid whose mesh lies elsewhere, in pieces by group of blocks. Together the pieces are the mesh of all
+    blocks: the same triangles, colours, labels and normals; vertices on the borders of groups are there once in each.
+    """
 
     def __init__(self, voxel_size_m: float) -> None:
         self._voxel_size_m = voxel_size_m
         self._checksums: dict[tuple[int, int, int], int] = {}
-        self.pieces: dict[tuple[int, int, int], Mesh] = {}  # by group: block coordinates / GROUP, rounded down
 
-    def update(self, blocks: Blocks) -> list[tuple[int, int, int]]:
-        """Takes the grid as it is now; gives the groups that were meshed anew, those that vanished among them."""
+    def update(self, blocks: Blocks) -> dict[Group, Mesh]:
+        """Takes the grid as it is now; gives the pieces that may have changed, without faces where nothing is left."""
         fresh = {tuple(index): _checksum(blocks, i) for i, index in enumerate(blocks.index.tolist())}
         changed = [index for index, value in fresh.items() if self._checksums.get(index) != value]
         changed += [index for index in self._checksums if index not in fresh]
         self._checksums = fresh
         if not changed:
-            return []
+            return {}
         near = (np.array(changed, np.int32)[:, None] + _AROUND).reshape(-1, 3)
         groups = unique_blocks(np.ascontiguousarray(near // GROUP))
         index = BlockIndex()
         index.add(np.ascontiguousarray(blocks.index, np.int32))
-        touched = []
-        for group in groups.tolist():
-            touched.append(tuple(group))
-            piece = self._mesh(blocks, index, np.array(group, np.int32))
-            self.pieces.pop(touched[-1], None)
-            if len(piece.faces):
-                self.pieces[touched[-1]] = piece
-        return touched
-
-    def mesh(self) -> Mesh:
-        """All pieces side by side, by rising group."""
-        return join([self.pieces[group] for group in sorted(self.pieces)])
+        return {tuple(group.tolist()): self._mesh(blocks, index, group) for group in groups}
 
     def _mesh(self, blocks: Blocks, index: BlockIndex, group: np.ndarray) -> Mesh:
         slots = index.find(group * GROUP + _REACH)
