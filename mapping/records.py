@@ -43,6 +43,7 @@ class FrameRecord:
     status: TrackStatus
     scale_status: ScaleStatus
     keyframe: bool  # fused into the map
+    confidence: float = np.nan  # mapping.slam.tracked.pose_confidence; NaN: not known
 
 
 @dataclass

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mapping.fusion.anchor import new_anchor
 from mapping.fusion.grid import VoxelGrid
-from mapping.fusion.observation import DepthObservation
-from mapping.fusion.on_disk import on_disk
+from mapping.fusion.on_disk import array_on_disk, on_disk
 from mapping.records import FrameRecord, KeyframeRecord, Submap
 from mapping.slam.rigid import moved_pose
 from mapping.slam.scale import ScaleEstimate, depth_ratio
@@ -24,17 +23,16 @@ from mapping.slam.view_selection import ViewTuple
 from mapping.store.header import MapHeader, Progress, ScaleRecord
 from mapping.store.reader import open_map
 from mapping.store.writer import MapWriter
-from mapping.surface.map_mesh import map_mesh
+from mapping.surface.map_mesh import surface_pieces
 from pipelines.closed_submaps import ClosedSubmaps
 from pipelines.heap import give_back, share_arenas
+from pipelines.memory_budget import MemoryBudget
+from pipelines.observing import observed
 from pipelines.settings import Settings
 from pipelines.stages import Prediction, State, Step
 from streammtl.errors import StageError, StreamMtlError
 
 logger = logging.getLogger(__name__)
-
-BLOCK_BYTES = 42 << 10  # a block in its grid, its copy in f32 for a commit, and that in the types of the store
-GROWING = 2  # submaps with voxels in memory: the open one and the one before it
 
 
 @dataclass(frozen=True)
@@ -64,14 +62,16 @@ class _Growing:
 class Mapping:
     """(Step, Prediction) -> voxels, records and commits.
 
-    Memory holds the open submap, the one before it, and what came since the last commit. The one before takes no more
-    voxels but stays until the next one is full, so that its frames follow bundle adjustment until they are final.
+    Memory holds the open submap and the one before it. The one before takes no more voxels but stays until the next one
+    is full, so that its frames follow bundle adjustment until they are final. Voxels of closed submaps and images of
+    keyframes wait for their commit in files.
     """
 
     def __init__(self, settings: Settings, path: Path, header: MapHeader, resume: bool) -> None:
         share_arenas()
         self._settings = settings
         self._path = Path(path)
+        self._budget = MemoryBudget(1e9 * settings.run.memory_gb)
         writer = MapWriter.resume(path, settings.store) if resume else MapWriter.create(path, header, settings.store)
         self._writer = writer
         self._header = writer.header
@@ -107,7 +107,9 @@ class Mapping:
             self._scale = step.scale or self._scale
             if step.views is not None:
                 self._fuse(step.views, prediction)
-            if len(self._trajectory) > 2 * self._settings.run.frames_per_submap:
+            held = sum(len(growing.grid) for growing in (self._settling, self._open) if growing is not None)
+            too_long = len(self._trajectory) > 2 * self._settings.run.frames_per_submap
+            if too_long or self._budget.asks_to_close(held):
                 self._close_all()
             if step.checkpoint is not None:
                 self._commit(step.checkpoint, complete=False)
@@ -125,7 +127,8 @@ class Mapping:
         self._commit(checkpoint, complete, dropped)
         self._writer.write_trajectory()
         if self._settings.run.surface:
-            self._writer.write_surface(map_mesh(open_map(self._path)))
+            pieces = surface_pieces(open_map(self._path), at_once=self._budget.blocks_meshed_at_once)
+            self._writer.write_surface(pieces)
         return self._progress()
 
     def close(self) -> None:
@@ -149,7 +152,8 @@ class Mapping:
             self._settle()
         if self._open is None:
             self._begin(views.component, reference.T_world_cam, reference.index)
-        observation = self._observation(views, prediction)
+        T_submap_cam = np.linalg.inv(self._open.T_world_submap) @ reference.T_world_cam
+        observation = observed(reference, prediction, T_submap_cam, self._settings.run.depth)
         if observation is None:
             return
         if prediction is None or prediction.metric:
@@ -171,7 +175,7 @@ class Mapping:
                 submap=opened.number,
                 T_submap_cam=observation.T_submap_cam,
                 camera=reference.camera,
-                image=reference.image,
+                image=array_on_disk(reference.image, self._aside),
                 depth_m=observation.depth_m,
                 confidence=confidence if confidence is not None else (observation.depth_m > 0).astype(np.float32),
                 label_ids=labels[..., 0] if labels is not None else np.zeros(observation.depth_m.shape, np.uint8),
@@ -179,37 +183,13 @@ class Mapping:
         )
 
     def _is_full(self, growing: _Growing) -> bool:
-        """By keyframes or by memory; counted in blocks, so that a resumed run decides as the undisturbed one."""
-        run = self._settings.run
-        most_blocks = 1e9 * run.memory_gb / (GROWING * BLOCK_BYTES)
-        return growing.keyframes >= run.keyframes_per_submap or len(growing.grid) >= most_blocks
+        most_keyframes = self._settings.run.keyframes_per_submap
+        return growing.keyframes >= most_keyframes or len(growing.grid) >= self._budget.blocks_per_submap
 
-    def _observation(self, views: ViewTuple, prediction: Prediction | None) -> DepthObservation | None:
-        """Sensor depth where there is some, with the model's labels on its grid; else the model's depth on its own."""
-        reference = views.reference
-        T_submap_cam = np.linalg.inv(self._open.T_world_submap) @ reference.T_world_cam
-        if reference.depth_m is not None and self._settings.run.depth != "predicted":
-            size = (reference.camera.width, reference.camera.height)
-            sensed = DepthObservation(reference.depth_m, reference.image, reference.camera, T_submap_cam)
-            if prediction is None or prediction.label_ids is None:
-                return sensed
-            return replace(
-                sensed,
-                label_ids=_enlarged(prediction.label_ids, size, cv2.INTER_NEAREST),
-                label_probabilities=_enlarged(prediction.label_probabilities, size, cv2.INTER_NEAREST),
-            )
-        if prediction is None:
-            return None
-        size = (prediction.camera.width, prediction.camera.height)
-        return DepthObservation(
-            depth_m=prediction.depth_m,
-            image=cv2.resize(reference.image, size, interpolation=cv2.INTER_AREA),
-            camera=prediction.camera,
-            T_submap_cam=T_submap_cam,
-            confidence=prediction.confidence,
-            label_ids=prediction.label_ids,
-            label_probabilities=prediction.label_probabilities,
-        )
+    @property
+    def _aside(self) -> Path | None:
+        """Where files wait that are too large for memory: beside the map where it lies in a folder."""
+        return self._path if self._path.is_dir() else None
 
     def _begin(self, component: int, T_world_cam: np.ndarray, first_frame: int) -> None:
         number = self._next_number()
@@ -256,7 +236,7 @@ class Mapping:
     def _close(self, growing: _Growing, before: int) -> None:
         """Closes a submap with its frames before `before`; its voxels leave memory and wait for the next commit."""
         submap = self._snapshot(growing, before, closed=True)
-        submap = replace(submap, blocks=on_disk(submap.blocks, self._path))
+        submap = replace(submap, blocks=on_disk(submap.blocks, self._aside))
         self._lie.add(submap, middle=(growing.first_frame + before) // 2)
         self._frames.update(record.status.value for record in submap.frames)
         self._closed.append(submap)
@@ -279,21 +259,16 @@ class Mapping:
             status=tracked.status,
             scale_status=tracked.scale_status,
             keyframe=tracked.index in self._fused,
+            confidence=tracked.confidence,
         )
 
     def _commit(self, states: dict[str, State], complete: bool, dropped: int = 0) -> None:
-        submaps = list(self._closed)
-        if self._settling is not None:
-            submaps.append(self._snapshot(self._settling, before=self._settling_end(), closed=False))
-        if self._open is not None:
-            self._open.grid.round_to_stored()
-            submaps.append(self._snapshot(self._open, before=self._next_frame, closed=False))
         self._header = self._header.model_copy(
             update={"scale": self._scale_record(), "progress": self._progress_record(complete, dropped)}
         )
         anchors, components = self._lie.moved(self._header)
         self._writer.commit(
-            submaps=submaps,
+            submaps=self._uncommitted(),
             keyframes=self._records,
             state={**states, "mapping": self._state()},
             header=self._header,
@@ -304,6 +279,15 @@ class Mapping:
         self._closed, self._records = [], []
         self._committed = self._next_frame
         give_back()
+
+    def _uncommitted(self) -> Iterator[Submap]:
+        """Submaps as they are now, one copy of voxels at a time."""
+        yield from self._closed
+        if self._settling is not None:
+            yield self._snapshot(self._settling, before=self._settling_end(), closed=False)
+        if self._open is not None:
+            self._open.grid.round_to_stored()
+            yield self._snapshot(self._open, before=self._next_frame, closed=False)
 
     def _scale_record(self) -> ScaleRecord:
         if self._scale is None:
@@ -375,8 +359,3 @@ def _as_array(growing: _Growing | None) -> np.ndarray:
     if growing is None:
         return np.zeros(0, np.int64)
     return np.array([growing.number, growing.component, growing.first_frame, growing.keyframes], np.int64)
-
-
-def _enlarged(array: np.ndarray, size: tuple[int, int], how: int) -> np.ndarray:
-    enlarged = cv2.resize(array, size, interpolation=how)
-    return enlarged if enlarged.ndim == array.ndim else enlarged[..., None]

@@ -75,8 +75,13 @@ def _scaled(tracked: TrackedFrame, estimates: dict[int, ScaleEstimate]) -> Track
     def moved(T: np.ndarray) -> np.ndarray:
         return np.vstack([np.hstack([T[:3, :3], T[:3, 3:] * scale.factor]), T[3:]])
 
+    covariance = tracked.covariance
+    if covariance is not None:
+        unit = np.repeat([1.0, scale.factor], 3)
+        covariance = covariance * np.outer(unit, unit)
     return replace(
         tracked,
+        covariance=covariance,
         T_world_cam=None if tracked.T_world_cam is None else moved(tracked.T_world_cam),
         revised={index: moved(T) for index, T in tracked.revised.items()},
         scale_status=scale.status,

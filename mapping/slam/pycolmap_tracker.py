@@ -17,11 +17,12 @@ from mapping.slam.mapper import Mapper
 from mapping.slam.memory import Memory
 from mapping.slam.motion import Motion
 from mapping.slam.movers import Movers
+from mapping.slam.pose_refinement import pose_covariance
 from mapping.slam.recognition import Recognition
 from mapping.slam.rigid import inverse, transform
 from mapping.slam.settings import TrackerSettings
 from mapping.slam.startup import TwoViewStart, Waiting
-from mapping.slam.tracked import Correction, SparsePoints, TrackedFrame, TrackStatus
+from mapping.slam.tracked import Correction, SparsePoints, TrackedFrame, TrackStatus, pose_confidence
 from mapping.slam.tracker import SeeMoving, Tracker
 from streammtl.camera import Camera
 from streammtl.views import Frame, ScaleStatus
@@ -152,11 +153,21 @@ class PycolmapTracker(Tracker):
         tracks.missed[rows[~inliers]] += 1
         self.lost, self.grey = 0, grey
         self.motion.update(T_world_cam, frame.timestamp_s)
-        if not self._wants_keyframe(T_world_cam):
-            return self._posed(frame, {}, keyframe=False)
-        revised, correction = self._insert_keyframe(frame, grey)
-        answer = self._posed(frame, revised, keyframe=True)
+        known = good[tracks.is_landmark[good]]
+        uv_ideal, xyz = self.lens.to_ideal(tracks.uv[known]), tracks.xyz[known].copy()
+        revised, correction, keyframe = {}, None, self._wants_keyframe(T_world_cam)
+        if keyframe:
+            revised, correction = self._insert_keyframe(frame, grey)
+        answer = self._posed(frame, revised, keyframe)
         answer.correction = correction
+        return self._judged(answer, uv_ideal, xyz, T_world_cam)
+
+    def _judged(self, answer: TrackedFrame, uv: np.ndarray, xyz: np.ndarray, T_world_cam: np.ndarray) -> TrackedFrame:
+        """The answer with how well a pose is known that rests on landmarks xyz f64 [N,3] at ideal pixels uv [N,2]."""
+        answer.covariance = pose_covariance(uv, xyz, self.lens.pinhole, T_world_cam)
+        if answer.covariance is not None:
+            depth = transform(inverse(T_world_cam), xyz)[:, 2]
+            answer.confidence = pose_confidence(answer.covariance, float(np.median(depth)))
         return answer
 
     def _locate(self, frame: Frame, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
@@ -266,7 +277,8 @@ class PycolmapTracker(Tracker):
         self.motion.rest()
         self.motion.correct(T_world_cam, frame.timestamp_s)
         self.keyframe_tracks = int(self.local_map.tracks.followed.sum())
-        return self._posed(frame, {}, keyframe=True)
+        xyz = transform(place.T_world_cam, place.xyz[found.points].astype(np.float64))
+        return self._judged(self._posed(frame, {}, keyframe=True), self.lens.to_ideal(uv), xyz, T_world_cam)
 
     def _lose(self, frame: Frame) -> TrackedFrame:
         self.lost += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from mapping.slam.rigid import moved_pose, scale_of
 from streammtl.views import ScaleStatus
+
+CONFIDENT_SHIFT = 0.01  # of the depth of the scene
 
 
 class TrackStatus(StrEnum):
@@ -67,8 +70,24 @@ class TrackedFrame:
     revised: dict[int, np.ndarray] = field(default_factory=dict)  # earlier frame index -> T_world_cam f64 [4,4]
     correction: Correction | None = None  # to be applied before `revised`
     points: SparsePoints | None = None
+    covariance: np.ndarray | None = None  # f64 [6,6] turn (radians) and shift of the camera's axes; None: not known
     reason: str = ""  # why the frame is lost or skipped, for people
     state: dict[str, np.ndarray] | None = None  # the tracker's state after this frame, at a checkpoint
+    confidence: float = np.nan  # pose_confidence() when it was tracked; NaN: not known
+
+
+def pose_confidence(covariance: np.ndarray, depth: float) -> float:
+    """Probability that the camera's centre is within 1 % of the scene's depth of where a pose says it is.
+
+    covariance f64 [6,6] of a turn and a shift of the camera's axes; depth in the unit of the shift. The error counts as
+    equally large in all directions, as in its worst one: a chi distribution of three degrees of freedom. Landmarks are
+    taken as exact, so this tells a pose that hangs on little from a well-seen one; drift is not in it.
+    """
+    worst = float(np.linalg.eigvalsh(covariance[3:, 3:])[-1])
+    if worst <= 0:
+        return 1.0
+    ratio = CONFIDENT_SHIFT * depth / math.sqrt(worst)
+    return math.erf(ratio / math.sqrt(2)) - math.sqrt(2 / math.pi) * ratio * math.exp(-0.5 * ratio * ratio)
 
 
 class Trajectory:
@@ -165,6 +184,7 @@ class Trajectory:
             "reference": np.array([-1 if f.reference is None else f.reference for f in held], np.int64),
             "T_world_cam": np.array(poses, np.float64).reshape(-1, 4, 4),
             "T_reference_cam": np.array(relative, np.float64).reshape(-1, 4, 4),
+            "confidence": np.array([f.confidence for f in held], np.float64),
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
@@ -180,6 +200,7 @@ class Trajectory:
                 component=int(state["component"][row]),
                 T_world_cam=None if np.isnan(T_world_cam).any() else T_world_cam.copy(),
                 reference=None if reference < 0 else reference,
+                confidence=float(state["confidence"][row]) if "confidence" in state else np.nan,  # older maps
             )
             if not np.isnan(state["T_reference_cam"][row]).any():
                 self._T_reference_cam[index] = state["T_reference_cam"][row].copy()

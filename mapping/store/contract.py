@@ -31,7 +31,10 @@ Member = zarr.Array | zarr.Group | str  # what a group holds under a name, or wh
 
 
 def members_of(group: zarr.Group, kind: str) -> dict[str, Member]:
-    """The arrays that the schema asks for, opened together: one by one takes several times as long."""
+    """The arrays that the schema asks for, opened together: one by one takes several times as long.
+
+    Those that it calls optional are left out where they are missing.
+    """
     names = _SCHEMA["x-groups"][kind]
     try:
         with warnings.catch_warnings():
@@ -39,14 +42,19 @@ def members_of(group: zarr.Group, kind: str) -> dict[str, Member]:
             found: dict[str, Member] = dict(group.members())
     except (KeyError, ValueError, TypeError, OSError):  # at least one is damaged
         found = {name: _member(group, name) for name in names}
-    return {name: found.get(name, f"{group.path}/{name} is missing") for name in names}
+    members = {name: found.get(name, _missing(group, name)) for name in names}
+    return {name: m for name, m in members.items() if "optional" not in names[name] or m != _missing(group, name)}
+
+
+def _missing(group: zarr.Group, name: str) -> str:
+    return f"{group.path}/{name} is missing"
 
 
 def _member(group: zarr.Group, name: str) -> Member:
     try:
         return group[name]
     except KeyError:
-        return f"{group.path}/{name} is missing"
+        return _missing(group, name)
     except (ValueError, TypeError, OSError) as error:
         return f"{group.path}/{name} is damaged: {first_line(error)}"
 
@@ -58,8 +66,8 @@ def group_problems(members: dict[str, Member], kind: str, sizes: dict[str, int])
     """
     problems: list[str] = []
     bound = dict(sizes)
-    for name, expected in _SCHEMA["x-groups"][kind].items():
-        array = members[name]
+    for name, array in members.items():
+        expected = _SCHEMA["x-groups"][kind][name]
         if isinstance(array, str):
             problems.append(array)
             continue

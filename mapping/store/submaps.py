@@ -82,6 +82,7 @@ def _write_frames(group: zarr.Group, frames: list[FrameRecord]) -> None:
     scales = np.array([SCALE_STATUSES.index(frame.scale_status) for frame in frames], dtype=np.uint8)
     write_array(group, "scale_status", scales, {"meanings": SCALE_STATUSES})
     write_array(group, "keyframe", np.array([frame.keyframe for frame in frames], dtype=bool))
+    write_array(group, "confidence", np.array([frame.confidence for frame in frames], dtype=np.float32))
 
 
 def read_submap(place: Place, root: zarr.Group, entry: SubmapEntry) -> Submap:
@@ -113,11 +114,15 @@ def no_blocks(labels_per_voxel: int) -> Blocks:
 
 
 def read_frame_columns(place: Place, root: zarr.Group, entry: SubmapEntry) -> dict[str, np.ndarray]:
-    """The arrays of a submap's frames group, by name; statuses as codes into TRACK_STATUSES and SCALE_STATUSES."""
+    """The arrays of a submap's frames group, by name; statuses as codes into TRACK_STATUSES and SCALE_STATUSES.
+
+    Confidence is NaN in maps that were written without it.
+    """
     group = root[f"{entry.group}/frames"]
     check_group(place, group, "frames", {"F": entry.frames})
-    names = ("frame", "timestamp_s", "T_submap_cam", "status", "scale_status", "keyframe")
-    columns = {name: read_array(place, group, name) for name in names}
+    names = ("frame", "timestamp_s", "T_submap_cam", "status", "scale_status", "keyframe", "confidence")
+    columns = {name: read_array(place, group, name) for name in names if name != "confidence" or name in group}
+    columns.setdefault("confidence", np.full(entry.frames, np.nan, np.float32))
     for name, meanings in (("status", TRACK_STATUSES), ("scale_status", SCALE_STATUSES)):
         if (columns[name] >= len(meanings)).any():
             raise damaged(place, f"{group.path}/{name} holds codes above {len(meanings) - 1}")
@@ -134,6 +139,7 @@ def read_frames(place: Place, root: zarr.Group, entry: SubmapEntry) -> list[Fram
             TrackStatus(TRACK_STATUSES[status]),
             ScaleStatus(SCALE_STATUSES[scale]),
             bool(keyframe),
+            float(confidence),
         )
-        for frame, timestamp_s, T_submap_cam, status, scale, keyframe in zip(*columns.values(), strict=True)
+        for frame, timestamp_s, T_submap_cam, status, scale, keyframe, confidence in zip(*columns.values(), strict=True)
     ]

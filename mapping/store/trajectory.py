@@ -26,6 +26,7 @@ class MapTrajectory:
     keyframe: np.ndarray  # bool [N]; fused into the map
     frame: np.ndarray  # i64 [N] index in the recording
     component: np.ndarray  # i32 [N]
+    confidence: np.ndarray  # f32 [N] of the pose, mapping.slam.tracked.pose_confidence; NaN where unknown
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -64,6 +65,7 @@ def _in_world(columns: dict[str, np.ndarray], entry: SubmapEntry) -> dict[str, n
         "keyframe": columns["keyframe"],
         "frame": columns["frame"],
         "component": np.full(len(columns["frame"]), entry.component, dtype=np.int32),
+        "confidence": columns["confidence"],
     }
 
 
@@ -75,6 +77,7 @@ def _empty() -> dict[str, np.ndarray]:
         "keyframe": np.zeros(0, dtype=bool),
         "frame": np.zeros(0, dtype=np.int64),
         "component": np.zeros(0, dtype=np.int32),
+        "confidence": np.zeros(0, dtype=np.float32),
     }
 
 
@@ -86,6 +89,7 @@ def read_trajectory_group(place: Place, root: zarr.Group, name: str) -> MapTraje
     columns = {array_name: read_member(place, array) for array_name, array in members.items()}
     columns["timestamps_s"] = columns.pop("timestamp_s")
     columns["status"] = np.array(TRACK_STATUSES)[columns["status"]]
+    columns.setdefault("confidence", np.full(len(columns["frame"]), np.nan, np.float32))  # older maps
     return MapTrajectory(**columns)
 
 
@@ -99,3 +103,4 @@ def write_trajectory_group(root: zarr.Group, name: str, trajectory: MapTrajector
     write_array(group, "status", codes, {"meanings": TRACK_STATUSES})
     write_array(group, "keyframe", trajectory.keyframe)
     write_array(group, "component", trajectory.component)
+    write_array(group, "confidence", trajectory.confidence)

@@ -88,6 +88,7 @@ def test_steps_wait_until_the_scale_is_known_and_then_come_in_order_and_in_metre
     aligner = ScaleAligner(ScaleSettings(min_keyframes=5), ScaleStatus.METRIC, "depth")
     steps = keyframe_steps(9)
     steps[3].checkpoint = {"tracking": {}, "selection": {}}
+    steps[4].tracked[0].covariance = np.eye(6)
     released = list(bring_to_scale(steps, aligner, looking(3.0)))
     assert [s.views.reference.index for s in released] == list(range(9))
     assert all(not s.single_view for s in released)
@@ -96,6 +97,7 @@ def test_steps_wait_until_the_scale_is_known_and_then_come_in_order_and_in_metre
         assert s.views.reference.T_world_cam[0, 3] == pytest.approx(1.5 * 0.2 * i)
         assert s.tracked[0].T_world_cam[0, 3] == pytest.approx(1.5 * 0.2 * i)
         assert s.tracked[0].scale_status is ScaleStatus.METRIC
+    assert np.allclose(np.diag(released[4].tracked[0].covariance), [1, 1, 1, 2.25, 2.25, 2.25])
     resumed = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")
     resumed.restore(released[3].checkpoint["scale"])
     assert resumed.estimates[0].factor == pytest.approx(1.5)

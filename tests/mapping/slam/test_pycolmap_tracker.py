@@ -86,6 +86,15 @@ def test_sparse_points_lie_where_they_are_seen(with_depth, without_depth, box_ro
         assert np.median(np.linalg.norm(uv - answer.points.uv, axis=1)) < 0.5
 
 
+def test_every_pose_says_how_well_it_is_known(with_depth, without_depth):
+    for answers in (with_depth[0], without_depth[0]):
+        first = next(answer for answer in answers if answer.status is TrackStatus.TRACKED)
+        later = answers[first.index + 1 :]
+        assert first.covariance is None and np.isnan(first.confidence)  # it begins the map: nothing to compare with
+        assert all(np.linalg.eigvalsh(answer.covariance).min() > 0 for answer in later)
+        assert all(0.9 < answer.confidence <= 1 for answer in later)
+
+
 def test_metric_landmarks_lie_on_the_walls(with_depth, box_room, clip):
     xyz = transform(clip[1][0], with_depth[0][-1].points.xyz)
     to_wall = np.abs(np.abs(xyz) - box_room.half_size).min(axis=1)

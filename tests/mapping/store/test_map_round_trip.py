@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -47,6 +48,18 @@ def test_blocks_that_fill_several_shards_come_back(tmp_path):
     assert len(list((tmp_path / "m.zarr/submaps/000000.1/tsdf/c").iterdir())) == 5
     np.testing.assert_array_equal(open_map(tmp_path / "m.zarr").submap(0).blocks.tsdf, grid.tsdf)
     assert validate_map(tmp_path / "m.zarr") == []
+
+
+def test_the_confidence_of_poses_comes_back_with_frames_and_trajectory(tmp_path):
+    records = [replace(frame(0), confidence=0.75), frame(1)]
+    with MapWriter.create(tmp_path / "m.zarr", header(), FAST) as writer:
+        writer.commit(submaps=[Submap(0, 0, np.eye(4), blocks(1, 1), records)])
+        reader = open_map(tmp_path / "m.zarr")
+        joined = reader.trajectory()
+        writer.write_trajectory()
+    told = [[r.confidence for r in reader.frames_of(0)], joined.confidence]
+    for confidence in (*told, open_map(tmp_path / "m.zarr").trajectory().confidence):
+        np.testing.assert_array_equal(confidence, [0.75, np.nan])
 
 
 def test_frames_come_back_with_their_statuses(path):
