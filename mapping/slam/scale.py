@@ -16,6 +16,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from mapping.slam.rigid import scale_of
+from mapping.slam.scale_distance import KnownDistance
 from mapping.slam.scale_floor import FloorFinder
 from mapping.slam.scale_settings import ScaleSettings
 from mapping.slam.tracked import Correction, TrackedFrame
@@ -75,7 +76,7 @@ class ScaleAligner:
         self._source = settings.stated_length or depth_source
         self._ratios: dict[int, list[float]] = {}  # component -> log ratios
         self._seen: dict[int, int] = {}
-        self._ends: dict[int, tuple[int, np.ndarray]] = {}  # frame of a known distance -> component, position
+        self._distance = KnownDistance(settings)
 
     @property
     def needs_depth(self) -> bool:
@@ -138,31 +139,33 @@ class ScaleAligner:
             self.refuse(component)
 
     def _measure_distance(self, tracked: Sequence[TrackedFrame]) -> None:
-        """The distance of the two frames, with what bundle adjustment has made of them until the second is there."""
-        ends = self.settings.distance_frames
+        """The stated distance, with what bundle adjustment has made of its ends until the second is there."""
         for frame in tracked:
-            moved = {**frame.revised, frame.index: frame.T_world_cam}
-            self._ends.update(
-                {i: (frame.component, T[:3, 3].copy()) for i, T in moved.items() if i in ends and T is not None}
-            )
-        if len(self._ends) < 2:
+            self._distance.take(frame)
+        found = self._distance.measured()
+        if found is None or found.component in self.estimates:
             return
-        (component, start), (other, end) = self._ends[ends[0]], self._ends[ends[1]]
-        apart = float(np.linalg.norm(end - start))
-        if component == other and component not in self.estimates and apart > 0:
-            self.estimates[component] = self._stated(self.settings.distance_m / apart)
+        if 2 * 1.96 * found.sigma > self.settings.max_interval:
+            raise ScaleError(
+                f"the {self._source} cannot be measured in the map: the depth at its pixels is known to "
+                f"{1.96 * found.sigma:.0%} only, and {self.settings.max_interval / 2:.0%} is allowed. Name points on "
+                "textured surfaces that the camera moves past, or another known length."
+            )
+        self.estimates[found.component] = self._stated(self.settings.distance_m / found.length, 1.96 * found.sigma)
 
-    def _stated(self, factor: float) -> ScaleEstimate:
-        error = self.settings.stated_error
+    def _stated(self, factor: float, measuring_error: float = 0.0) -> ScaleEstimate:
+        error = float(np.hypot(self.settings.stated_error, measuring_error))
         return ScaleEstimate(ScaleStatus.METRIC, self._source, factor, (factor * (1 - error), factor * (1 + error)))
 
     def refuse(self, component: int) -> None:
         """Raises: ScaleError; the scale of a component could not be found."""
         if self.settings.distance_frames is not None:
             a, b = self.settings.distance_frames
+            shown = " with points near the pixels" if self.settings.distance_pixels is not None else ""
             raise ScaleError(
-                f"the scale is unknown: frames {a} and {b} of the stated distance did not both get poses in component "
-                f"{component}. Name two frames that `streammtl export --to poses.tum` lists, or leave the distance out."
+                f"the scale is unknown: frames {a} and {b} of the stated distance did not both get poses{shown} in "
+                f"component {component}. Name frames that `streammtl export --to poses.tum` lists, and that come after "
+                "the start of tracking, or leave the distance out."
             )
         raise ScaleError(
             f"the scale is unknown: {len(self._ratios.get(component, []))} of {self._seen.get(component, 0)} keyframes "

@@ -20,8 +20,17 @@ class ScaleSettings(BaseModel):
     camera_height_m: float | None = Field(
         None, gt=0, description="known: metres from the floor to the camera, while the floor is in view at the start"
     )
-    distance_m: float | None = Field(None, gt=0, description="known: metres between the cameras of distance_frames")
+    distance_m: float | None = Field(
+        None,
+        gt=0,
+        description="known: metres between the cameras of distance_frames, or between distance_pixels in them",
+    )
     distance_frames: tuple[int, int] | None = Field(None, description="two frames, e.g. [30, 250], for distance_m")
+    distance_pixels: tuple[tuple[float, float], tuple[float, float]] | None = Field(
+        None,
+        description="column and row of two image points, e.g. [[80, 200], [410, 205]], one in each of distance_frames, "
+        "which may then be the same frame; pixels of the image as mapped, upright",
+    )
     stated_error: float = Field(0.02, ge=0, lt=1, description="95 % half-width of a known length, relative to it")
     given_poses: Literal["auto", "metres", "unknown"] = Field(
         "auto", description="unit of given poses; auto: unknown for COLMAP models, metres for all others"
@@ -33,8 +42,13 @@ class ScaleSettings(BaseModel):
             raise ValueError("give only one of factor, camera_height_m and distance_m")
         if (self.distance_m is None) != (self.distance_frames is None):
             raise ValueError("distance_m and distance_frames belong together")
-        if self.distance_frames is not None and self.distance_frames[0] == self.distance_frames[1]:
-            raise ValueError("distance_frames are two different frames")
+        if self.distance_pixels is not None and self.distance_frames is None:
+            raise ValueError("distance_pixels need distance_m and distance_frames")
+        ends = zip(self.distance_frames or (0, 1), self.distance_pixels or (0, 0), strict=True)
+        if len(set(ends)) < 2:
+            raise ValueError(
+                "distance_frames are two different frames, unless distance_pixels are two different points"
+            )
         return self
 
     @property
@@ -45,5 +59,9 @@ class ScaleSettings(BaseModel):
         if self.camera_height_m is not None:
             return f"stated camera height of {self.camera_height_m:g} m above the floor"
         if self.distance_frames is not None:
-            return "stated distance of {:g} m between frames {} and {}".format(self.distance_m, *self.distance_frames)
+            ends = [f"frame {frame}" for frame in self.distance_frames]
+            if self.distance_pixels is not None:
+                shown = zip(self.distance_pixels, ends, strict=True)
+                ends = ["pixel ({:g}, {:g}) of {}".format(*pixel, end) for pixel, end in shown]
+            return f"stated distance of {self.distance_m:g} m between {ends[0]} and {ends[1]}"
         return ""
