@@ -115,11 +115,11 @@ def our_side(settings, frames: list) -> tuple[np.ndarray, int]:
 def bound_side(settings, frames: list) -> tuple[np.ndarray, int]:
     """Streams as many bytes as must move: no projection, no lookup, no arithmetic, blocks side by side."""
     from mapping.fusion.grid import VoxelGrid
-    from mapping.fusion.voxels import empty_records
+    from mapping.fusion.voxels import record_words
 
     grid = VoxelGrid(settings)
     counts = [grid.integrate(frame) for frame in frames]
-    words = empty_records(len(grid), settings.labels_per_voxel).view(np.uint64)
+    words = np.zeros((len(grid), record_words(settings.labels_per_voxel)), np.uint16).view(np.uint64)
     rng = np.random.default_rng(0)
     read, write = streams()
     read(words[0])

@@ -7,11 +7,13 @@ import numpy as np
 from mapping.fusion.allocation import blocks_in_view
 from mapping.fusion.block_index import BlockIndex, check_reach, unique_blocks
 from mapping.fusion.integration import Projection, VoxelRules, integrate_blocks
+from mapping.fusion.labels import pixel_labels
 from mapping.fusion.observation import DepthObservation
-from mapping.fusion.pixels import Intrinsics, PixelBuffers, greatest_slope, weigh_pixels
+from mapping.fusion.pixels import Intrinsics, PixelMaps, greatest_slope, pixel_maps, weigh_pixels
 from mapping.fusion.precision import from_stored, to_stored
+from mapping.fusion.record_memory import RecordMemory
 from mapping.fusion.settings import FusionSettings
-from mapping.fusion.voxels import MOST, empty_records, from_blocks, to_blocks, units_of
+from mapping.fusion.voxels import MOST, from_blocks, record_words, to_blocks, units_of
 from mapping.records import Blocks
 from streammtl.errors import MapError
 
@@ -27,10 +29,13 @@ class VoxelGrid:
     def __init__(self, settings: FusionSettings) -> None:
         self.settings = settings
         self._units = units_of(settings)
-        self._pixels: PixelBuffers | None = None
+        self._maps: PixelMaps | None = None
         self._index = BlockIndex()
-        self._coordinates = np.zeros((FIRST_CAPACITY, 3), np.int32)
-        self._records = empty_records(FIRST_CAPACITY, settings.labels_per_voxel)
+        self._coordinates = np.zeros((0, 3), np.int32)
+        self._slots = np.zeros(0, np.int32)  # of the record of each block
+        self._free = np.zeros(0, np.int32)  # slots without a block, rising; their records are zero
+        self._memory = RecordMemory(record_words(settings.labels_per_voxel))
+        self._reserve(FIRST_CAPACITY)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -38,7 +43,7 @@ class VoxelGrid:
     @property
     def memory_bytes(self) -> int:
         """Bytes of the blocks in use and of the hash table."""
-        per_block = self._records[0].nbytes + self._coordinates[0].nbytes
+        per_block = self._memory.array[0].nbytes + self._coordinates[0].nbytes + self._slots[0].nbytes
         return len(self) * per_block + self._index.nbytes
 
     def integrate(self, observation: DepthObservation) -> int:
@@ -50,27 +55,28 @@ class VoxelGrid:
         settings, camera, T = self.settings, observation.camera, np.asarray(observation.T_submap_cam, np.float64)
         k = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
         size = observation.depth_m.shape
-        m = 0 if observation.label_ids is None else observation.label_ids.shape[2]
-        if self._pixels is None or (self._pixels.size, self._pixels.m) != (size, m):
-            self._pixels = PixelBuffers(size, m, greatest_slope(settings))
-        maps = weigh_pixels(observation, settings, self._pixels)
-        coordinates = blocks_in_view(maps, k, size, T, settings.voxel_size_m)
+        if self._maps is None or self._maps.geometry.shape != size:
+            self._maps = pixel_maps(size, greatest_slope(settings))
+        weigh_pixels(observation, settings, self._maps)
+        coordinates = blocks_in_view(self._maps, k, size, T, settings.voxel_size_m)
         if not len(coordinates):
             return 0
         check_reach(coordinates)
-        slots = self._index.find(coordinates)
-        is_new = slots < 0
-        # new blocks are tried in the free slots at the end; only those that a voxel was updated in stay
-        slots[is_new] = len(self) + np.arange(np.count_nonzero(is_new), dtype=np.int32)
-        self._reserve(len(self) + np.count_nonzero(is_new))
+        numbers = self._index.find(coordinates)
+        new = np.flatnonzero(numbers < 0)
+        self._reserve(len(self) + len(new))
+        slots = self._slots[numbers]
+        slots[new] = self._free[: len(new)]  # those that no voxel is updated in stay free
+        R, t = np.ascontiguousarray(T[:3, :3]), np.ascontiguousarray(T[:3, 3])
+        projection = Projection(*k, camera.width, camera.height, R, t)
         updated = integrate_blocks(
             coordinates,
             slots,
-            self._records,
-            maps,
-            Projection(
-                *k, camera.width, camera.height, np.ascontiguousarray(T[:3, :3]), np.ascontiguousarray(T[:3, 3])
-            ),
+            self._memory.array,
+            self._maps,
+            pixel_labels(observation),
+            projection,
+            projection.offsets(settings.voxel_size_m),
             VoxelRules(
                 settings.voxel_size_m,
                 settings.truncation_m,
@@ -81,14 +87,14 @@ class VoxelGrid:
             ),
             tuple(range(settings.labels_per_voxel)),
         )
-        self._keep(coordinates[is_new & (updated > 0)], slots[is_new & (updated > 0)])
+        self._keep(coordinates[new], slots[new], updated[new] > 0)
         return int(np.count_nonzero(updated))
 
     def blocks(self) -> Blocks:
         """A copy of all blocks, sorted by index, with the labels of each voxel by falling weight."""
         count = len(self)
         order = np.lexsort(self._coordinates[:count].T[::-1])
-        return to_blocks(self._coordinates[order], self._records[order], self._units)
+        return to_blocks(self._coordinates[order], self._memory.array[self._slots[order]], self._units)
 
     @classmethod
     def from_blocks(cls, settings: FusionSettings, blocks: Blocks) -> VoxelGrid:
@@ -108,33 +114,34 @@ class VoxelGrid:
             )
         grid = cls(settings)
         grid._reserve(count)
-        grid._index.add(np.ascontiguousarray(blocks.index, np.int32))
-        grid._coordinates[:count] = blocks.index
-        grid._records[:count] = from_blocks(blocks, grid._units)
+        slots = grid._free[:count]
+        grid._memory.array[slots] = from_blocks(blocks, grid._units)
+        grid._keep(np.ascontiguousarray(blocks.index, np.int32), slots, np.ones(count, bool))
         return grid
 
     def round_to_stored(self) -> None:
         """Rounds memory to what the store keeps, so that a run resumed from here and this one go on identically."""
-        count = len(self)
-        stored = from_stored(to_stored(to_blocks(self._coordinates[:count], self._records[:count], self._units)))
-        self._records[:count] = from_blocks(stored, self._units)
+        slots = self._slots[: len(self)]
+        kept = to_blocks(self._coordinates[: len(self)], self._memory.array[slots], self._units)
+        self._memory.array[slots] = from_blocks(from_stored(to_stored(kept)), self._units)
 
     def _reserve(self, count: int) -> None:
-        capacity = len(self._coordinates)
-        if count <= capacity:
+        """Makes room for `count` blocks."""
+        before = len(self._coordinates)
+        if count <= before:
             return
-        capacity = max(count, capacity + capacity // 2)
-        records = empty_records(capacity, self.settings.labels_per_voxel)
-        coordinates = np.zeros((capacity, 3), np.int32)
-        coordinates[: len(self)] = self._coordinates[: len(self)]
-        records[: len(self)] = self._records[: len(self)]
-        self._coordinates, self._records = coordinates, records
+        self._memory.grow(max(count, before + before // 2))
+        capacity = len(self._memory.array)
+        self._free = np.concatenate([self._free, np.arange(before, capacity, dtype=np.int32)])
+        self._coordinates = np.concatenate([self._coordinates, np.zeros((capacity - before, 3), np.int32)])
+        self._slots = np.concatenate([self._slots, np.zeros(capacity - before, np.int32)])
 
-    def _keep(self, coordinates: np.ndarray, slots: np.ndarray) -> None:
-        """Closes the gaps that unused new blocks left: those used move to the end of the blocks kept so far."""
-        start = len(self)
-        moved = self._records[slots]
-        self._records[slots] = 0
-        self._records[start : start + len(slots)] = moved
-        self._coordinates[start : start + len(slots)] = coordinates
-        self._index.add(coordinates)
+    def _keep(self, coordinates: np.ndarray, slots: np.ndarray, used: np.ndarray) -> None:
+        """Of blocks that took the first free slots, those in use become part of the grid."""
+        count = int(np.count_nonzero(used))
+        start, stop = len(self), len(self) + count
+        self._coordinates[start:stop] = coordinates[used]
+        self._slots[start:stop] = slots[used]
+        self._index.add(coordinates[used])
+        self._free[count : len(slots)] = slots[~used]
+        self._free = self._free[count:]

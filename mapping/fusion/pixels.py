@@ -7,13 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from mapping.fusion.labels import pack_labels
 from mapping.fusion.observation import DepthObservation
 from mapping.fusion.settings import FusionSettings
 from mapping.fusion.voxels import MOST, units_of
 
 TILE = 8  # pixels along each side of a tile
-NOTHING = np.float32(np.nan).view(np.uint32)  # depth that is not used, without slope
 SLOPE_ONE = (1 << 15) - 1  # the greatest slope in units of a stored one
 
 
@@ -37,35 +35,30 @@ class PixelRules(NamedTuple):
 
 
 class PixelMaps(NamedTuple):
-    """Planes over the image with one pixel of border on each side, row by row: what voxels read, 16 bytes a pixel."""
+    """What voxels read of an image, 16 bytes a pixel, and where depth lies in its tiles."""
 
-    geometry: np.ndarray  # u64 [(h+2)*(w+2)] depth f32 m in the low half, NaN = not used; slope i16 along u, then v
-    content: np.ndarray  # u64 weight f32 in whole units of a voxel's weight in the low half; red, green, blue
-    labels: np.ndarray  # u64 [(m+1)/2, (h+2)*(w+2)] two labels and their probabilities each, as `pack_labels` packs
+    geometry: np.ndarray  # u64 [h,w] depth f32 m in the low half, NaN = not used; slope i16 along u, then v
+    content: np.ndarray  # u64 [h,w] weight f32 in whole units of a voxel's weight in the low half; red, green, blue
     tile_near: np.ndarray  # f32 [th,tw] m, least depth that some band of the tile's pixels reaches
     tile_far: np.ndarray  # f32 [th,tw] m; below tile_near where a tile holds nothing
     slope_m: float  # m/px, the greatest; in geometry it is SLOPE_ONE
 
 
-class PixelBuffers:
-    """The memory of `PixelMaps` for frames of one size with m labels a pixel, used again for every frame."""
-
-    def __init__(self, size: tuple[int, int], m: int, slope_m: float) -> None:
-        h, w = size
-        padded, tiles = (h + 2) * (w + 2), (-(-h // TILE), -(-w // TILE))
-        self.size, self.m = size, m
-        self.maps = PixelMaps(
-            np.full(padded, NOTHING, np.uint64),
-            np.zeros(padded, np.uint64),
-            np.zeros((-(-m // 2), padded), np.uint64),
-            np.zeros(tiles, np.float32),
-            np.zeros(tiles, np.float32),
-            slope_m,
-        )
+def pixel_maps(size: tuple[int, int], slope_m: float) -> PixelMaps:
+    """The memory of the maps of frames of one size, used again for every frame."""
+    h, w = size
+    tiles = -(-h // TILE), -(-w // TILE)
+    return PixelMaps(
+        np.zeros(size, np.uint64),
+        np.zeros(size, np.uint64),
+        np.zeros(tiles, np.float32),
+        np.zeros(tiles, np.float32),
+        slope_m,
+    )
 
 
-def weigh_pixels(observation: DepthObservation, settings: FusionSettings, buffers: PixelBuffers) -> PixelMaps:
-    """Weights every pixel: confidence * cos(normal, view) / z^2, 1 for a sure frontal pixel at 1 m.
+def weigh_pixels(observation: DepthObservation, settings: FusionSettings, maps: PixelMaps) -> None:
+    """Weights every pixel, into `maps`: confidence * cos(normal, view) / z^2, 1 for a sure frontal pixel at 1 m.
 
     The cosine comes from the slope of depth itself, whatever normals a network predicts: where depth flies between two
     surfaces it is steep and counts little. It is kept above a floor, which pixels without neighbours at a similar depth
@@ -86,24 +79,10 @@ def weigh_pixels(observation: DepthObservation, settings: FusionSettings, buffer
         _image(observation.depth_m),
         nothing if observation.confidence is None else _image(observation.confidence),
         np.ascontiguousarray(observation.image),
-        *_labels(observation),
         Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy),
         rules,
-        buffers.maps,
+        maps,
     )
-    return buffers.maps
-
-
-def _labels(observation: DepthObservation) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Ids u8 [h,w*m], probabilities f32 [h,w*m], and a tuple of length m, of which one stands for no labels."""
-    h = len(observation.depth_m)
-    ids, probabilities = observation.label_ids, observation.label_probabilities
-    if ids is None:
-        return np.empty((h, 0), np.uint8), np.empty((h, 0), np.float32), (0,)
-    if probabilities is None:
-        probabilities = np.ones(ids.shape, np.float32)
-    m = tuple(range(ids.shape[2]))
-    return np.ascontiguousarray(ids).reshape(h, -1), _image(probabilities).reshape(h, -1), m
 
 
 def greatest_slope(settings: FusionSettings) -> float:
@@ -116,48 +95,38 @@ def _image(values: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def _weigh(depth, confidence, image, ids, probabilities, m, k, rules, maps):
+def _weigh(depth, confidence, image, k, rules, maps):
     # The count matters: numba drops a parallel loop whose only effect is on arrays inside a tuple.
     done = np.empty(maps.tile_near.shape[0], np.int64)
     for row in prange(maps.tile_near.shape[0]):
-        done[row] = _weigh_tile_row(np.int64(row), depth, confidence, image, ids, probabilities, m, k, rules, maps)
+        done[row] = _weigh_tile_row(np.int64(row), depth, confidence, image, k, rules, maps)
     return done.sum()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weigh_tile_row(row, depth, confidence, image, ids, probabilities, m, k, rules, maps):
+def _weigh_tile_row(row, depth, confidence, image, k, rules, maps):
     """All passes of a row of tiles, line by line, each a loop without branches that becomes vector code."""
     h, w = depth.shape
-    lines = np.zeros((3, w + 2), np.float32)  # depth above, at and below a line, with a border
+    here = np.zeros(w + 2, np.float32)  # a line of depth with a border
+    none = np.zeros(w, np.float32)
     near = np.full(w, np.inf, np.float32)
     far = np.full(w, -np.inf, np.float32)
-    trust = np.empty(w, np.float32)
-    cosine = np.empty(w, np.float32)
+    trust = np.ones(w, np.float32)
     slope_u = np.empty(w, np.float32)
     slope_v = np.empty(w, np.float32)
-    used = np.empty(w, np.float32)
     weight = np.empty(w, np.float32)
     stop = min(h, (row + 1) * TILE)
     for v in range(row * TILE, stop):
-        for line in range(3):
-            if 0 <= v + line - 1 < h:
-                lines[line, 1 : w + 1] = depth[v + line - 1]
-            else:
-                lines[line] = 0.0
-        here = lines[1]
-        _slope_line(lines[1, 0:w], here[1 : w + 1], lines[1, 2 : w + 2], maps.slope_m, slope_u)
-        _slope_line(lines[0, 1 : w + 1], here[1 : w + 1], lines[2, 1 : w + 1], maps.slope_m, slope_v)
-        trust[:] = 1.0
+        here[1 : w + 1] = depth[v]
+        _slope_line(here[0:w], depth[v], here[2 : w + 2], maps.slope_m, slope_u)
+        above, below = depth[v - 1] if v > 0 else none, depth[v + 1] if v + 1 < h else none
+        _slope_line(above, depth[v], below, maps.slope_m, slope_v)
         if confidence.size > 0:
             _trust_line(confidence[v], rules.min_confidence, trust)
-        _cosine_line(here[1 : w + 1], slope_u, slope_v, v, k, cosine)
-        start = (v + 1) * (w + 2) + 1
-        _depth_line(here[1 : w + 1], trust, slope_u, slope_v, rules, near, far, used)
-        _pack_geometry(used.view(np.uint32), slope_u, slope_v, maps.slope_m, maps.geometry[start : start + w])
-        _weight_line(here[1 : w + 1], trust, cosine, rules, weight)
-        _pack_content(weight.view(np.uint32), image[v], maps.content[start : start + w])
-        if maps.labels.shape[0] > 0:
-            pack_labels(ids[v], probabilities[v], m, maps.labels[:, start : start + w])
+        _weight_line(depth[v], trust, slope_u, slope_v, v, k, rules, weight)
+        _depth_line(depth[v], trust, slope_u, slope_v, rules, near, far, here[1 : w + 1])
+        _pack_geometry(here[1 : w + 1].view(np.uint32), slope_u, slope_v, maps.slope_m, maps.geometry[v])
+        _pack_content(weight.view(np.uint32), image[v], maps.content[v])
     for tile in range(maps.tile_near.shape[1]):
         maps.tile_near[row, tile] = near[tile * TILE : (tile + 1) * TILE].min()
         maps.tile_far[row, tile] = far[tile * TILE : (tile + 1) * TILE].max()
@@ -182,25 +151,7 @@ def _slope_line(before, here, after, step, slope):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _trust_line(confidence, least, trust):
     for u in range(len(trust)):
-        trust[u] *= confidence[u] if confidence[u] >= np.float32(least) else np.float32(0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _cosine_line(depth, slope_u, slope_v, v, k, cosine):
-    """Cosine between the viewing ray r = (x, y, 1) and the normal of the surface with these slopes; NaN without slope.
-
-    With X(u,v) = z r, the normal dX/du x dX/dv is along (-a, -b, z + a x + b y), where a = fx dz/du and b = fy dz/dv;
-    its product with r is z.
-    """
-    fx, fy, cx = np.float32(k.fx), np.float32(k.fy), np.float32(k.cx)
-    per_fx = np.float32(1 / k.fx)
-    y = np.float32((v - k.cy) / k.fy)
-    for u in range(len(cosine)):
-        x = (np.float32(u) - cx) * per_fx
-        a = fx * slope_u[u]
-        b = fy * slope_v[u]
-        c = depth[u] + a * x + b * y
-        cosine[u] = depth[u] / np.sqrt((a * a + b * b + c * c) * (x * x + y * y + np.float32(1)))
+        trust[u] = confidence[u] if confidence[u] >= np.float32(least) else np.float32(0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -233,12 +184,26 @@ def _pack_geometry(depth, slope_u, slope_v, slope_m, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weight_line(depth, trust, cosine, rules, out):
-    floor, most = np.float32(rules.cosine_floor), np.float32(rules.max_weight)
-    per_unit = np.float32(rules.per_unit)
+def _weight_line(depth, trust, slope_u, slope_v, v, k, rules, out):
+    """Weights in whole units, at least one, from the cosine between the viewing ray r = (x, y, 1) and the normal of the
+    surface with these slopes.
+
+    With X(u,v) = z r, the normal dX/du x dX/dv is along (-a, -b, z + a x + b y), where a = fx dz/du and b = fy dz/dv;
+    its product with r is z.
+    """
+    fx, fy, cx = np.float32(k.fx), np.float32(k.fy), np.float32(k.cx)
+    per_fx = np.float32(1 / k.fx)
+    y = np.float32((v - k.cy) / k.fy)
+    floor, most, per_unit = np.float32(rules.cosine_floor), np.float32(rules.max_weight), np.float32(rules.per_unit)
     for u in range(len(out)):
-        c = cosine[u] if cosine[u] > floor else floor
-        weight = trust[u] * c / (depth[u] * depth[u])
+        z = depth[u]
+        x = (np.float32(u) - cx) * per_fx
+        a = fx * slope_u[u]
+        b = fy * slope_v[u]
+        c = z + a * x + b * y
+        cosine = z / np.sqrt((a * a + b * b + c * c) * (x * x + y * y + np.float32(1)))
+        cosine = cosine if cosine > floor else floor  # NaN without slope
+        weight = trust[u] * cosine / (z * z)
         weight = weight if weight < most else most
         units = np.float32(np.int32(weight * per_unit + np.float32(0.5)))
         out[u] = min(max(units, np.float32(1)), np.float32(MOST))

@@ -12,6 +12,9 @@ from mapping.fusion.settings import FusionSettings
 from mapping.records import BLOCK_SIZE, Blocks
 
 VOXELS = BLOCK_SIZE**3
+CELL_SIZE = 4  # voxels a side of the eighths of a block; those without a label to collect are passed over
+CELL = CELL_SIZE**3
+CELLS = VOXELS // CELL
 TSDF_ONE = 1 << 14  # the truncation in units of a stored tsdf
 COLOUR_ONE = 4  # a colour level in units of a stored colour
 MOST = (1 << 16) - 1  # greatest stored weight
@@ -33,26 +36,46 @@ def units_of(settings: FusionSettings) -> Units:
     return Units(2.0 ** (bits - 16), LABEL_SHARE * 2.0 ** (bits - 8))
 
 
-def empty_records(blocks: int, labels: int) -> np.ndarray:
-    """Records u16 [N,(4+k)*512], one for each block, 16 bytes for a voxel with four labels.
+def record_words(labels: int) -> int:
+    """The length of a block's record in u16, (4+k)*512: 16 bytes for a voxel with four labels.
 
     A record holds tsdf i16 [512], fraction of the truncation times TSDF_ONE; weight u16 [512] in units; colour u32
     [512], levels times COLOUR_ONE in ten bits each, red lowest; and k label counters u16 [512], id in the low byte,
-    weight in units in the high one. Voxel [x,y,z] of a block is number x * 64 + y * 8 + z.
+    weight in units in the high one. Voxels come cell by cell, see `voxel_order`.
     """
-    return np.zeros((blocks, LABELS + labels * VOXELS), np.uint16)
+    return LABELS + labels * VOXELS
+
+
+def voxel_order() -> np.ndarray:
+    """Coordinates i64 [512,3] within a block of voxel number n of a record: cells of 4x4x4 one after the other, so that
+    what lies near a surface lies together."""
+    return _cells_first(np.indices((BLOCK_SIZE,) * 3).reshape(3, VOXELS)).T
+
+
+def _cells_first(values: np.ndarray) -> np.ndarray:
+    """Values [N,512] in the order of a record, from the order x * 64 + y * 8 + z."""
+    split = (len(values), *(BLOCK_SIZE // CELL_SIZE, CELL_SIZE) * 3)
+    return values.reshape(split).transpose(0, 1, 3, 5, 2, 4, 6).reshape(len(values), VOXELS)
+
+
+def _cells_apart(values: np.ndarray) -> np.ndarray:
+    """The inverse of `_cells_first`."""
+    per_side = BLOCK_SIZE // CELL_SIZE
+    split = (len(values), *(per_side,) * 3, *(CELL_SIZE,) * 3)
+    return values.reshape(split).transpose(0, 1, 4, 2, 5, 3, 6).reshape(len(values), VOXELS)
 
 
 def to_blocks(coordinates: np.ndarray, records: np.ndarray, units: Units) -> Blocks:
     """Blocks of coordinates i32 [N,3] and their records, labels by falling weight; the records are sorted in place."""
     cube = (len(coordinates), BLOCK_SIZE, BLOCK_SIZE, BLOCK_SIZE)
     order_labels(records)
-    counters = np.ascontiguousarray(records[:, LABELS:].reshape(len(records), -1, VOXELS).transpose(0, 2, 1))
+    counters = _cells_apart(records[:, LABELS:].reshape(-1, VOXELS)).reshape(len(records), -1, VOXELS)
+    counters = np.ascontiguousarray(counters.transpose(0, 2, 1))
     return Blocks(
         index=coordinates,
-        tsdf=(records[:, TSDF:WEIGHT].view(np.int16) * np.float32(1 / TSDF_ONE)).reshape(cube),
-        weight=(records[:, WEIGHT:COLOUR] * np.float32(units.weight)).reshape(cube),
-        colour=_levels(records[:, COLOUR:LABELS].view(np.uint32)).reshape(*cube, 3),
+        tsdf=(_cells_apart(records[:, TSDF:WEIGHT].view(np.int16)) * np.float32(1 / TSDF_ONE)).reshape(cube),
+        weight=(_cells_apart(records[:, WEIGHT:COLOUR]) * np.float32(units.weight)).reshape(cube),
+        colour=_levels(_cells_apart(records[:, COLOUR:LABELS].view(np.uint32))).reshape(*cube, 3),
         label_ids=(counters & 255).astype(np.uint8).reshape(*cube, -1),
         label_weights=((counters >> 8) * np.float32(units.label)).reshape(*cube, -1),
     )
@@ -61,14 +84,17 @@ def to_blocks(coordinates: np.ndarray, records: np.ndarray, units: Units) -> Blo
 def from_blocks(blocks: Blocks, units: Units) -> np.ndarray:
     """The records of `blocks`, to the nearest unit."""
     flat, k = (len(blocks), VOXELS), blocks.label_ids.shape[-1]
-    records = empty_records(len(blocks), k)
-    records[:, TSDF:WEIGHT] = np.rint(blocks.tsdf.reshape(flat) * TSDF_ONE).astype(np.int16).view(np.uint16)
-    records[:, WEIGHT:COLOUR] = _whole(blocks.weight.reshape(flat), units.weight, MOST)
+    records = np.zeros((len(blocks), record_words(k)), np.uint16)
+    tsdf = np.rint(blocks.tsdf.reshape(flat) * TSDF_ONE).astype(np.int16)
+    records[:, TSDF:WEIGHT] = _cells_first(tsdf).view(np.uint16)
+    records[:, WEIGHT:COLOUR] = _cells_first(_whole(blocks.weight.reshape(flat), units.weight, MOST))
     colour = blocks.colour.reshape(*flat, 3).astype(np.uint32) * np.uint32(COLOUR_ONE)
-    records[:, COLOUR:LABELS].view(np.uint32)[:] = colour[..., 0] | colour[..., 1] << 10 | colour[..., 2] << 20
+    colour = colour[..., 0] | colour[..., 1] << 10 | colour[..., 2] << 20
+    records[:, COLOUR:LABELS].view(np.uint32)[:] = _cells_first(colour)
     weights = _whole(blocks.label_weights.reshape(*flat, k), units.label, LABEL_MOST)
     counters = blocks.label_ids.reshape(*flat, k) | weights << np.uint16(8)
-    records[:, LABELS:] = counters.transpose(0, 2, 1).reshape(len(blocks), -1)
+    planes = np.ascontiguousarray(counters.transpose(0, 2, 1)).reshape(-1, VOXELS)
+    records[:, LABELS:] = _cells_first(planes).reshape(len(blocks), -1)
     return records
 
 
