@@ -15,11 +15,14 @@ NARROWEST = 1e-2  # spread of log depth over the planes, below which they agree
 
 
 class DenseHead(nn.Module):
-    """Raw outputs [B,channels,h,w] by one linear map per pixel."""
+    """Raw outputs [B,channels,h,w] by one linear map per pixel, which begins near `start` where that is given."""
 
-    def __init__(self, width: int, channels: int) -> None:
+    def __init__(self, width: int, channels: int, start: tuple[float, ...] = ()) -> None:
         super().__init__()
         self.linear = nn.Conv2d(width, channels, 1)
+        if start:
+            with torch.no_grad():
+                self.linear.bias.copy_(torch.tensor(start))
 
     def forward(self, features: Tensor) -> Tensor:
         return self.linear(features)

@@ -120,7 +120,7 @@ class CrossViewMtl(nn.Module):
         width = self._head_width(spec.name)
         if spec.frames > 1:
             return MotionHead(width, spec.channels, self.motion.channels, spec.scales_with_image)
-        return DenseHead(width, spec.channels)
+        return DenseHead(width, spec.channels, spec.start)
 
     def _moved(self, pyramid: FeaturePyramid, batch: ViewBatch, every_view: bool) -> tuple[Tensor, ...]:
         """Motion to the next frame, and features of both; nothing where no task asks for it."""

@@ -18,6 +18,10 @@ def register_task(spec: TaskSpec) -> TaskSpec:
 
     Raises: ConfigError where another task has that name, or where its signs or channels contradict each other.
     """
+    if spec.start and len(spec.start) != spec.channels:
+        raise ConfigError(
+            f"task {spec.name!r} has {spec.channels} channels and {len(spec.start)} values to start from."
+        )
     if spec.flip_signs and len(spec.flip_signs) != spec.channels:
         raise ConfigError(
             f"task {spec.name!r} has {spec.channels} channels and {len(spec.flip_signs)} flip signs; give one sign per "

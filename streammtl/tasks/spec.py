@@ -68,6 +68,7 @@ class TaskSpec:
     resample: Resample = Resample.NEAREST
     scales_with_image: bool = False  # values are lengths in pixels (x, y)
     frames: int = 1  # consecutive frames it needs
+    start: tuple[float, ...] = ()  # raw output a head begins near, where one guess is better than none
 
     @property
     def label_channels(self) -> int:

@@ -13,4 +13,5 @@ TASK = TaskSpec(
     weight=10.0,
     metric="normals",
     flip_signs=(-1, 1, 1),
+    start=(0.0, 0.0, -1.0),
 )

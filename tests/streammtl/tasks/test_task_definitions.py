@@ -3,6 +3,7 @@ import pkgutil
 import pytest
 import torch
 
+from streammtl.decoders.heads import DenseHead
 from streammtl.errors import ConfigError
 from streammtl.losses.registry import task_loss
 from streammtl.tasks import definitions
@@ -53,3 +54,16 @@ def test_definitions_that_contradict_themselves_are_refused():
         register_task(TaskSpec("odd-signs", 3, *parts, flip_signs=(-1, 1)))
     with pytest.raises(ConfigError, match="two continuous"):
         register_task(TaskSpec("odd-scale", 3, *parts, scales_with_image=True))
+
+
+def test_an_untrained_head_takes_surfaces_to_face_the_camera():
+    start = task_spec("normals").start
+    raw = DenseHead(16, 3, start)(torch.zeros(1, 16, 2, 2))
+    facing = activate(raw, Activation.NORMALISE)
+    assert torch.equal(facing, torch.tensor([0.0, 0.0, -1.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2))
+
+
+def test_a_start_must_have_a_value_per_channel():
+    spec = TaskSpec("short", 3, "1", TaskKind.UNIT_VECTOR, Activation.NORMALISE, FusionRule.NONE, start=(0.0, -1.0))
+    with pytest.raises(ConfigError, match="2 values to start from"):
+        register_task(spec)
