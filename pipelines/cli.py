@@ -60,7 +60,7 @@ Quality = Annotated[
     bool, typer.Option("--quality", help="Poses by bundle adjustment over the whole recording first: slower, surer.")
 ]
 Memory = Annotated[
-    str | None, typer.Option("--memory", metavar="2G", help="Most memory for voxels; submaps close earlier to keep it.")
+    str | None, typer.Option("--memory", metavar="2G", help="Most memory, from 1G; submaps close earlier to keep it.")
 ]
 Local = Annotated[bool, typer.Option("--local", help="Run all stages in this process instead of Ray actors.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted map from its last commit.")]
@@ -72,7 +72,7 @@ def _overrides(overrides: list[str] | None, memory: str | None) -> tuple[str, ..
         return tuple(overrides or ())
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([MG])B?", memory.strip().upper())
     if found is None:
-        raise ConfigError(f"--memory {memory!r} is no size; write for example 500M or 2G.")
+        raise ConfigError(f"--memory {memory!r} is no size; write for example 1500M or 2G.")
     gigabytes = float(found[1]) * (1e-3 if found[2] == "M" else 1)
     return (*(overrides or ()), f"run.memory_gb={gigabytes}")
 

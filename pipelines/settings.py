@@ -35,9 +35,9 @@ class RunSettings(BaseModel):
     commit_frames: int = Field(100, ge=1, description="frames between two commits of the map to disk")
     memory_gb: float = Field(
         2.0,
-        gt=0,
-        description="GB that voxels may take in memory, the copies of a commit included; a submap that would take more "
-        "than half of it is closed earlier",
+        ge=1,
+        description="GB that the process with the map may take, 0.9 of it for libraries, network and images; submaps "
+        "close earlier to keep it",
     )
     surface: bool = Field(True, description="write the merged mesh into the map when the run ends")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -24,8 +25,14 @@ class _Source:
     T_world_submap: np.ndarray  # f64 [4,4]
     shift: np.ndarray | None  # i64 [3] blocks; None for an anchor off the world's grid
     coordinates: np.ndarray  # i32 [M,3] in its own grid
-    index: BlockIndex = field(default_factory=BlockIndex)
     box: list[np.ndarray] = field(default_factory=list)  # lowest and highest world block, [3] each
+
+    @cached_property
+    def index(self) -> BlockIndex:
+        """Its own blocks by coordinates; few submaps are ever asked."""
+        index = BlockIndex(len(self.coordinates))
+        index.add(self.coordinates)
+        return index
 
     def may_hold(self, world: np.ndarray) -> bool:
         """Whether one of the world blocks i32 [N,3] can be made of own ones; True more often than so."""
@@ -60,11 +67,10 @@ class WorldBlocks:
         """Without a component, the one with most blocks. Raises: MapError for a component that the map lacks."""
         self._reader = reader
         self.voxel_size_m, self.truncation_m = reader.header.voxel_size_m, reader.header.truncation_m
-        self.index = BlockIndex()
         self._sources = [self._source(entry) for entry in _chosen(reader, component)]
+        self.index = BlockIndex(sum(len(source.coordinates) for source in self._sources))
         found = [np.zeros((0, 3), np.int32)]
         for source in self._sources:
-            source.index.add(source.coordinates)
             reached = source.world_blocks(np.arange(len(source.coordinates)), self.voxel_size_m)
             source.box.extend([reached.min(0), reached.max(0)] if len(reached) else [np.ones(3), np.zeros(3)])
             found.append(np.ascontiguousarray(reached[self.index.find(reached) < 0]))
@@ -88,7 +94,7 @@ class WorldBlocks:
         for source in self._sources:
             rows = np.unique(source.rows(wanted, self.voxel_size_m)) if source.may_hold(wanted) else wanted[:0, 0]
             if rows[rows >= 0].size:
-                places, blocks = self._reader.block_rows(source.number, rows[rows >= 0], look, look)
+                places, blocks = self._reader.block_rows(source.number, rows[rows >= 0], look, look, others)
                 parts.append((source, places, blocks))
                 if others:
                     near.append(self.index.find(source.world_blocks(places, self.voxel_size_m)))
@@ -130,11 +136,16 @@ class WorldBlocks:
 
 
 def _taken(blocks: Blocks, places: np.ndarray) -> Blocks:
+    """Blocks at places; views where these follow each other."""
+    if len(places) and (np.diff(places) == 1).all():
+        places = slice(places[0], places[-1] + 1)
     return Blocks(*(array[places] for array in vars(blocks).values()))
 
 
 def joined(parts: list[Blocks]) -> Blocks:
     """Blocks of several parts, none of them in two, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
     return Blocks(*(np.concatenate(arrays) for arrays in zip(*(vars(part).values() for part in parts), strict=True)))
 
 

@@ -61,6 +61,38 @@ def write_array(group: zarr.Group, name: str, data: np.ndarray, attributes: dict
         array[...] = data
 
 
+class RowWriter:
+    """A new array that grows along its first axis, in chunks of at most 16 MiB; holds less than one of them."""
+
+    def __init__(self, group: zarr.Group, name: str, dtype: type, row: tuple[int, ...]) -> None:
+        self._group, self._name = group, name
+        self._rows = CHUNK_BYTES // (np.dtype(dtype).itemsize * int(np.prod(row)))
+        self._array: zarr.Array | None = None
+        self._waiting = np.zeros((0, *row), dtype)
+
+    def append(self, data: np.ndarray) -> None:
+        """Adds rows; whole chunks are written."""
+        self._waiting = np.concatenate([self._waiting, data.astype(self._waiting.dtype, copy=False)])
+        if len(self._waiting) >= self._rows:
+            self._write(len(self._waiting) // self._rows * self._rows)
+
+    def close(self) -> None:
+        """Writes the rest."""
+        if self._array is None:
+            self._rows = max(1, len(self._waiting))
+        self._write(len(self._waiting))
+
+    def _write(self, count: int) -> None:
+        row, dtype = self._waiting.shape[1:], self._waiting.dtype
+        if self._array is None:
+            self._array = create_array(self._group, self._name, (0, *row), dtype, (self._rows, *row))
+        start = self._array.shape[0]
+        self._array.resize((start + count, *row))
+        if count:
+            self._array[start:] = self._waiting[:count]
+        self._waiting = self._waiting[count:].copy()
+
+
 def settle_writes() -> None:
     """Waits for writes that Zarr still has under way in its own thread; when one fails, it does not stop the others."""
 

@@ -27,19 +27,22 @@ def read_block_index(place: Place, root: zarr.Group, entry: SubmapEntry) -> np.n
 
 
 def read_block_rows(
-    place: Place, root: zarr.Group, entry: SubmapEntry, rows: np.ndarray, colour: bool, labels: bool
+    place: Place, root: zarr.Group, entry: SubmapEntry, rows: np.ndarray, colour: bool, labels: bool, others: bool
 ) -> tuple[np.ndarray, Blocks]:
-    """Every chunk that holds one of `rows`, whole: the rows i64 [N] read, rising, and their blocks.
+    """The rows i64 [N] read, rising, and their blocks: `rows` alone, or with `others` whole chunks, which are what is
+    read anyway.
 
     Without `colour` colours are zero; without `labels` there are no labels per voxel (k = 0).
     """
     group = root[entry.group]
     check_group(place, group, "submap", {"M": entry.blocks})
     names = ("block_index", *GEOMETRY, *(("colour",) if colour else ()), *(LABELS if labels else ()))
-    chunk = group["tsdf"].chunks[0]
-    spans = list(_spans(np.unique(np.asarray(rows) // chunk), chunk, entry.blocks))
+    chunk, rows = group["tsdf"].chunks[0], np.unique(np.asarray(rows, np.int64))
+    spans = list(_spans(np.unique(rows // chunk), chunk, entry.blocks))
     found = np.concatenate([np.arange(a, b) for a, b in spans] or [np.zeros(0, np.int64)])
-    arrays = {name: _read_spans(place, group[name], spans) for name in names}
+    kept = slice(None) if others else np.searchsorted(found, rows)
+    arrays = {name: _read_spans(place, group[name], spans)[kept] for name in names}
+    found = found[kept]
     cube = (len(found), BLOCK_SIZE, BLOCK_SIZE, BLOCK_SIZE)
     for name, width in (("colour", 3), ("label_ids", 0), ("label_weights", 0)):
         arrays.setdefault(name, np.zeros((*cube, width), STORED_TYPES[name]))

@@ -49,7 +49,7 @@ def write_contents(out: Path | str, contents: Contents, settings: StoreSettings 
         )
         writer.write_trajectory()
         if contents.surface is not None:
-            writer.write_surface(contents.surface)
+            writer.write_surface([contents.surface])
         return writer.header
 
 

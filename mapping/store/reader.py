@@ -120,16 +120,17 @@ class MapReader:
             return read_block_index(self._place, self._root, entry)
 
     def block_rows(
-        self, number: int, rows: np.ndarray, colour: bool = True, labels: bool = True
+        self, number: int, rows: np.ndarray, colour: bool = True, labels: bool = True, others: bool = True
     ) -> tuple[np.ndarray, Blocks]:
-        """Blocks of a submap by their places in `block_index`: whole chunks, so usually more than `rows` asks for.
+        """Blocks of a submap by their places in `block_index`; with `others` the rest of their chunks too, which had to
+        be read for them.
 
         Gives the places i64 [N] read, rising, and the blocks; colours are zero and there are no labels per voxel where
         not asked for.
         """
         entry = self._entry(number)
         with reading(self._place, entry.group):
-            return read_block_rows(self._place, self._root, entry, rows, colour, labels)
+            return read_block_rows(self._place, self._root, entry, rows, colour, labels, others)
 
     def __len__(self) -> int:
         """How many keyframes the map holds."""

@@ -25,9 +25,10 @@ def write_submap(root: zarr.Group, name: str, submap: Submap, settings: StoreSet
     """Writes a new group for a submap and gives the entry by which the root can name it."""
     group = root.create_group(name, attributes={"number": submap.number})
     for array_name, data in to_stored(submap.blocks).items():
-        chunks = (settings.blocks_per_chunk, *data.shape[1:])
         shards = (settings.blocks_per_shard, *data.shape[1:])
-        array = create_array(group, array_name, data.shape, data.dtype, chunks, shards)
+        # the index is small and always read whole: nothing is gained by parts of its files
+        chunks = shards if array_name == "block_index" else (settings.blocks_per_chunk, *data.shape[1:])
+        array = create_array(group, array_name, data.shape, data.dtype, chunks, None if chunks == shards else shards)
         if len(data):
             array[:] = data
     _write_frames(group.create_group("frames"), submap.frames)

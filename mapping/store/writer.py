@@ -157,11 +157,12 @@ class MapWriter:
             root, name = commit.derived_group("trajectory")
             write_trajectory_group(root, name, read_trajectory(self._place, root, self._header.submaps))
 
-    def write_surface(self, mesh: Mesh) -> None:
-        """Writes the derived surface group: the merged mesh in the world frame."""
+    def write_surface(self, pieces: Iterable[Mesh]) -> None:
+        """Writes the derived surface group: the merged mesh in the world frame, in pieces whose faces count vertices
+        over all of them."""
         with self._committing(self._header) as commit:
             root, name = commit.derived_group("surface")
-            write_surface_group(root, name, mesh)
+            write_surface_group(root, name, pieces)
 
     def close(self) -> None:
         """Frees the lock; a second call does nothing."""

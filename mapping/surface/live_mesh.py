@@ -14,8 +14,8 @@ from mapping.surface.mesh import Mesh, extract_mesh
 GROUP = 8  # blocks along each side of what is meshed together
 Group = tuple[int, int, int]  # block coordinates / GROUP, rounded down
 _AROUND = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int32)
-# normals take the cells around a group into account, and those reach one block further up
-_REACH = np.array(list(itertools.product(range(-1, GROUP + 2), repeat=3)), np.int32)
+# normals take the cells around a group into account
+_REACH = np.array(list(itertools.product(range(-1, GROUP + 1), repeat=3)), np.int32)
 
 
 class LiveMesh:

@@ -103,7 +103,7 @@ def write_map(path: Path, world: Similarity, status: ScaleStatus, mesh: Mesh | N
             submaps=[Submap(0, 0, np.eye(4), blocks(0, 0), frames, True)],
             header=header(scale=ScaleRecord(status=status)),
         )
-        writer.write_surface(moved)
+        writer.write_surface([moved])
     return open_map(path)
 
 
@@ -253,7 +253,7 @@ def test_a_map_fused_with_the_true_poses_scores_full_marks_on_a_real_recording(r
     metric = header(scale=ScaleRecord(status=ScaleStatus.METRIC))
     with MapWriter.create(tmp_path / "m.zarr", metric, FAST) as writer:
         writer.commit(submaps=[Submap(0, 0, np.eye(4), fused, frames, True)])
-        writer.write_surface(extract_mesh(fused, 0.02))
+        writer.write_surface([extract_mesh(fused, 0.02)])
     result = evaluate_map(open_map(tmp_path / "m.zarr"), folder, FEW)
     assert result["trajectory"]["se3"]["position_m"]["rmse"] < 1e-6
     assert result["surface"]["trajectory_aligned"]["at_2cm"]["f_score"] > 0.999

@@ -165,7 +165,7 @@ def labelled_map(path, mesh, space):
     metric = header(len(frames), scale=ScaleRecord(status=ScaleStatus.METRIC), label_space=space, voxel_size_m=0.04)
     with MapWriter.create(path, metric, FAST) as writer:
         writer.commit(submaps=[Submap(0, 0, np.eye(4), blocks(0, 0), frames, True)], header=metric)
-        writer.write_surface(mesh)
+        writer.write_surface([mesh])
     return open_map(path)
 
 

@@ -44,7 +44,7 @@ def template(tmp_path_factory) -> Path:
         for n in range(1, 11):
             writer.commit(**commit_number(n))
         writer.commit(anchors={1: pose(1.0, 2.0, 3.0, yaw=0.5)})
-        writer.write_surface(tetrahedron())
+        writer.write_surface([tetrahedron()])
     return path
 
 
@@ -235,7 +235,7 @@ def test_an_export_replaces_the_old_file_only_when_it_is_whole(reader, tmp_path)
 
 def test_a_map_without_labels_cannot_be_coloured_by_them(tmp_path):
     with MapWriter.create(tmp_path / "m.zarr", header(label_space=None), FAST) as writer:
-        writer.write_surface(tetrahedron())
+        writer.write_surface([tetrahedron()])
     with pytest.raises(ConfigError, match="holds no labels"):
         export_map(open_map(tmp_path / "m.zarr"), tmp_path / "m.ply", colour="class")
 
@@ -249,7 +249,7 @@ def test_an_empty_map_exports_empty_files(tmp_path):
         np.zeros(0, np.uint8),
     )
     with MapWriter.create(tmp_path / "m.zarr", header(), FAST) as writer:
-        writer.write_surface(empty)
+        writer.write_surface([empty])
     reader = open_map(tmp_path / "m.zarr")
     for name in ("m.ply", "m.glb", "m.tum", "model/", "transforms.json"):
         export_map(reader, f"{tmp_path}/{name}")
