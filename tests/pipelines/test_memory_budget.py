@@ -7,13 +7,13 @@ import logging
 import numpy as np
 import pytest
 
-from mapping.store import open_map
+from mapping.store import MapHeader, open_map
 from mapping.store.verify import verify_map
 from pipelines.mapping_stage import Mapping
 from pipelines.memory_budget import BLOCK_BYTES, RESERVED_BYTES, WORTH_CLOSING, MemoryBudget, resident_bytes
 from pipelines.settings import load_settings
 from streammtl.errors import ConfigError
-from tests.pipelines.test_loops_in_the_map import header, moved, step
+from tests.pipelines.test_loops_in_the_map import moved, step
 
 linux = pytest.mark.skipif(resident_bytes() == 0, reason="this system does not tell what a process takes")
 
@@ -43,7 +43,8 @@ def test_a_process_that_has_grown_asks_for_submaps_to_be_closed_until_it_has_shr
 @linux
 def test_a_run_in_too_little_memory_closes_submaps_early_and_ends_well(tmp_path):
     settings = load_settings(None, ["run.keyframes_per_submap=1000", "fusion.voxel_size_m=0.02"])
-    stage = Mapping(settings, tmp_path / "m.zarr", header(settings), resume=False)
+    header = MapHeader(voxel_size_m=0.02, truncation_m=settings.fusion.truncation_m)
+    stage = Mapping(settings, tmp_path / "m.zarr", header, resume=False)
     stage._budget = MemoryBudget(1e9)
     stage._budget._most = 1.0  # whatever the process takes is too much
     blocks = [stage.integrate((step(i, moved(0.5 * i), checkpoint=i % 10 == 9), None)).blocks for i in range(40)]
