@@ -59,9 +59,9 @@ class ScaleSettings(BaseModel):
         if self.camera_height_m is not None:
             return f"stated camera height of {self.camera_height_m:g} m above the floor"
         if self.distance_frames is not None:
-            ends = [f"frame {frame}" for frame in self.distance_frames]
+            between = "frames {} and {}".format(*self.distance_frames)
             if self.distance_pixels is not None:
-                shown = zip(self.distance_pixels, ends, strict=True)
-                ends = ["pixel ({:g}, {:g}) of {}".format(*pixel, end) for pixel, end in shown]
-            return f"stated distance of {self.distance_m:g} m between {ends[0]} and {ends[1]}"
+                shown = zip(self.distance_pixels, self.distance_frames, strict=True)
+                between = " and ".join("pixel ({:g}, {:g}) of frame {}".format(*uv, frame) for uv, frame in shown)
+            return f"stated distance of {self.distance_m:g} m between {between}"
         return ""
