@@ -9,6 +9,7 @@ import numpy as np
 
 from mapping.fusion.observation import DepthObservation
 from mapping.slam.view_selection import View
+from pipelines.moving import at_rest
 from pipelines.stages import Prediction
 
 
@@ -17,8 +18,16 @@ def observed(
 ) -> DepthObservation | None:
     """Sensor depth where there is some, with the model's labels on its grid; else the model's depth on its own.
 
-    T_submap_cam f64 [4,4]; `depth` as in the settings of a run. None where there is neither.
+    What moves by itself, as tracking or the model saw it, has no depth. T_submap_cam f64 [4,4]; `depth` as in the
+    settings of a run. None where there is neither.
     """
+    whole = _of_everything(reference, prediction, T_submap_cam, depth)
+    return whole and at_rest(whole, reference.moving, None if prediction is None else prediction.moving)
+
+
+def _of_everything(
+    reference: View, prediction: Prediction | None, T_submap_cam: np.ndarray, depth: str
+) -> DepthObservation | None:
     if reference.depth_m is not None and depth != "predicted":
         size = (reference.camera.width, reference.camera.height)
         sensed = DepthObservation(reference.depth_m, reference.image, reference.camera, T_submap_cam)

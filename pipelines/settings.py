@@ -39,6 +39,14 @@ class RunSettings(BaseModel):
         description="GB that the process with the map may take, 0.9 of it for libraries, network and images; submaps "
         "close earlier to keep it",
     )
+    moving_classes: tuple[str, ...] = Field(
+        ("person",), description="classes that move by themselves: where a model labels them, no depth is fused"
+    )
+    mask_tracking: bool = Field(
+        False,
+        description="ask the model for those classes at the keyframes of tracking too, and take no points there; "
+        "costs a run of the network each",
+    )
     surface: bool = Field(True, description="write the merged mesh into the map when the run ends")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 import torch
 
@@ -13,13 +12,15 @@ from mapping.slam.relative_depth import DepthFits, fit_depth_line
 from mapping.slam.scale import ScaleEstimate
 from mapping.slam.tracked import Correction, TrackedFrame
 from mapping.slam.tracker import make_tracker
-from mapping.slam.view_selection import View, ViewTuple
+from mapping.slam.view_selection import ViewTuple
+from pipelines.moving import MovingClasses, class_ids, moving_pixels
 from pipelines.settings import Settings
+from pipelines.view_batches import view_batch
 from streammtl.camera import Camera
 from streammtl.errors import StageError, StreamMtlError
 from streammtl.models.registry import build_model
 from streammtl.models.settings import ModelSettings
-from streammtl.views import Frame, SkippedFrame, ViewBatch
+from streammtl.views import Frame, SkippedFrame
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class Prediction:
     metric: bool
     label_ids: np.ndarray | None = None  # u8 [h,w,m] most probable labels, 0 = none
     label_probabilities: np.ndarray | None = None  # f32 [h,w,m]
+    moving: np.ndarray | None = None  # bool [h,w] classes that move by themselves: not to be fused
 
 
 @dataclass
@@ -121,7 +123,9 @@ class Tracking:
     state: State = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._tracker = make_tracker(self.settings.tracker, self.camera, self.has_depth)
+        run = self.settings.run
+        see_moving = MovingClasses(self.settings.model, run.moving_classes) if run.mask_tracking else None
+        self._tracker = make_tracker(self.settings.tracker, self.camera, self.has_depth, see_moving)
         if self.state:
             self._tracker.restore(self.state)
 
@@ -149,10 +153,12 @@ class Inference:
 
     settings: ModelSettings
     sensor_only: bool  # a sensor gives the depth and the model would add nothing to it
+    moving_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.sensor_only:
             self._model = build_model(self.settings)
+            self._moving_ids = class_ids(self._model.label_space, self.moving_classes)
         self._fits = DepthFits()
 
     def predict(self, step: Step) -> Prediction | None:
@@ -188,26 +194,6 @@ class Inference:
         if "semantics" in outputs.values and self._model.label_space is not None:
             probability, ids = outputs.values["semantics"][0].float().topk(3, dim=0)
             prediction.label_ids = (ids + 1).permute(1, 2, 0).to(torch.uint8).contiguous().cpu().numpy()
+            prediction.moving = moving_pixels(prediction.label_ids[..., 0], self._moving_ids)
             prediction.label_probabilities = probability.permute(1, 2, 0).contiguous().cpu().numpy()
         return prediction
-
-
-def view_batch(views: ViewTuple, width: int, height: int, settings: ModelSettings, single_view: bool) -> ViewBatch:
-    """One ViewBatch of V = 1 + k views at width x height; images are area-averaged, K scaled with its half pixel.
-
-    A view whose scale is yet to be found is looked at alone, and between the depths of the settings: its points have no
-    metres, and a network would read some into their range.
-    """
-    chosen: list[View] = [views.reference] + ([] if single_view else views.neighbours)
-    images = [cv2.resize(v.image, (width, height), interpolation=cv2.INTER_AREA) for v in chosen]
-    near, far = settings.near_m, settings.far_m
-    if not single_view:
-        near, far = views.depth_range(near, far)
-    return ViewBatch(
-        images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)[None].float() / 255,
-        K=torch.from_numpy(np.stack([v.camera.scaled(width, height).K for v in chosen]))[None].float(),
-        T_world_cam=torch.from_numpy(np.stack([v.T_world_cam for v in chosen]))[None],
-        view_mask=torch.ones(1, len(chosen), dtype=torch.bool),
-        near_m=torch.tensor([near], dtype=torch.float32),
-        far_m=torch.tensor([far], dtype=torch.float32),
-    )

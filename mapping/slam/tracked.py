@@ -70,6 +70,7 @@ class TrackedFrame:
     revised: dict[int, np.ndarray] = field(default_factory=dict)  # earlier frame index -> T_world_cam f64 [4,4]
     correction: Correction | None = None  # to be applied before `revised`
     points: SparsePoints | None = None
+    moving: np.ndarray | None = None  # bool [rows,columns] over the image: what moves by itself; None: nothing does
     covariance: np.ndarray | None = None  # f64 [6,6] turn (radians) and shift of the camera's axes; None: not known
     reason: str = ""  # why the frame is lost or skipped, for people
     state: dict[str, np.ndarray] | None = None  # the tracker's state after this frame, at a checkpoint

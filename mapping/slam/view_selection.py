@@ -40,6 +40,7 @@ class View:
     camera: Camera
     T_world_cam: np.ndarray  # f64 [4,4]
     depth_m: np.ndarray | None = None  # f32 [H,W] from a sensor, 0 = invalid
+    moving: np.ndarray | None = None  # bool [rows,columns] over the image: what the tracker saw move by itself
 
 
 @dataclass
@@ -115,6 +116,7 @@ def frustum_overlap(reference: View, other: View, depth: float) -> float:
 class _Keyframe:
     frame: Frame
     points: SparsePoints | None
+    moving: np.ndarray | None = None
 
 
 class ViewSelector:
@@ -148,7 +150,7 @@ class ViewSelector:
         if chosen or tracked.reference == tracked.index:  # no other pose is asked for later
             self._trajectory.hold(tracked)
         if chosen:
-            self._keyframes.append(_Keyframe(frame, tracked.points))
+            self._keyframes.append(_Keyframe(frame, tracked.points, tracked.moving))
             self._waiting.append(frame.index)
             while len(self._waiting) > self.settings.delay:
                 due.append(self._tuple(self._waiting.pop(0)))
@@ -183,7 +185,9 @@ class ViewSelector:
     def _view(self, keyframe: _Keyframe) -> View:
         frame = keyframe.frame
         T_world_cam = self._trajectory.pose(frame.index)
-        return View(frame.index, frame.timestamp_s, frame.image, frame.camera, T_world_cam, frame.depth_m)
+        return View(
+            frame.index, frame.timestamp_s, frame.image, frame.camera, T_world_cam, frame.depth_m, keyframe.moving
+        )
 
     def _tuple(self, index: int) -> ViewTuple:
         keyframe = next(k for k in self._keyframes if k.frame.index == index)
@@ -217,6 +221,7 @@ class ViewSelector:
             "points_count": np.array([len(p.uv) for p in points], np.int64),
             "points_uv": np.concatenate([p.uv for p in points] or [_NO_POINTS[0]]),
             "points_xyz": np.concatenate([p.xyz for p in points] or [_NO_POINTS[1]]),
+            **{f"moving_{k.frame.index}": k.moving for k in self._keyframes if k.moving is not None},
             **{f"trajectory_{name}": array for name, array in self._trajectory.state().items()},
         }
 
@@ -231,7 +236,11 @@ class ViewSelector:
         self._scale_status = ScaleStatus.METRIC if state["metric"][0] else ScaleStatus.UP_TO_SCALE
         ends = np.cumsum(state["points_count"])
         self._keyframes = [
-            _Keyframe(frames[int(i)], SparsePoints(state["points_uv"][e - n : e], state["points_xyz"][e - n : e]))
+            _Keyframe(
+                frames[int(i)],
+                SparsePoints(state["points_uv"][e - n : e], state["points_xyz"][e - n : e]),
+                state.get(f"moving_{int(i)}"),
+            )
             for i, n, e in zip(state["keyframes"], state["points_count"], ends, strict=True)
             if int(i) in frames
         ]

@@ -7,8 +7,9 @@ from mapping.slam.scale import ScaleAligner
 from mapping.slam.scale_settings import ScaleSettings
 from mapping.slam.tracked import TrackedFrame, TrackStatus
 from mapping.slam.view_selection import View, ViewSelectionSettings, ViewSelector, ViewTuple
-from pipelines.stages import Arrival, Step, view_batch
+from pipelines.stages import Arrival, Step
 from pipelines.steps import arrivals, bring_to_scale, select_keyframes
+from pipelines.view_batches import view_batch
 from streammtl.camera import Camera
 from streammtl.errors import ScaleError
 from streammtl.models.settings import ModelSettings
