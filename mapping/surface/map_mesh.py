@@ -34,7 +34,9 @@ def surface_pieces(reader: MapReader, component: int | None = None, at_once: int
     Voxels of about `at_once` blocks are in memory at a time.
     """
     count = 0
-    for wanted in sorted({entry.component for entry in reader.header.submaps}) if component is None else [component]:
+    for wanted in sorted({entry.component for entry in reader.header.submaps}):
+        if component not in (None, wanted):
+            continue
         world = WorldBlocks(reader, wanted)
         border = _Border()
         for low, high in _slabs(world.coordinates[:, 0], at_once):
