@@ -7,11 +7,13 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import cv2
 import numpy as np
 import surface_textures as surfaces
-from obj_model import ObjMaterial, ObjModel, load_model
+from obj_model import load_model
 from scene import SceneBuilder, Soup, to_linear
+
+from streammtl.data.rooms.furniture.obj_reader import ObjMaterial, ObjModel
+from streammtl.data.rooms.furniture.polygons import corner_normals
 
 TABLE = Path(__file__).with_name("furniture.csv")
 PACKAGE_FOLDER = "usr/share/sweethome3d/furniture"
@@ -20,7 +22,6 @@ ROOM_FROM_MODEL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 # Metres covered by one repeat of the finish that untextured materials get, and its neutral picture's mean value.
 FINISH_REPEAT_M = 0.6
 FINISH_MEAN = 0.75
-MAX_TEXTURE_PX = 1024
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,12 @@ def read_table(path: Path = TABLE) -> dict[str, CatalogueRow]:
     return rows
 
 
-def unpack(row: CatalogueRow, package: Path, into: Path) -> Path:
-    """Extracts the model's own folder from its archive and returns the OBJ file's path."""
+def open_archive(row: CatalogueRow, package: Path) -> zipfile.ZipFile:
+    """The archive that a model lies in."""
     archive = package / PACKAGE_FOLDER / PurePosixPath(row.archive).name
     if not archive.is_file():
         raise FileNotFoundError(f"{archive} is missing; give the folder into which the .deb was extracted (dpkg -x)")
-    folder = str(PurePosixPath(row.obj_path).parent) + "/"
-    with zipfile.ZipFile(archive) as stored:
-        stored.extractall(into, [name for name in stored.namelist() if name.startswith(folder)])
-    return into / row.obj_path
+    return zipfile.ZipFile(archive)
 
 
 def _finish_texture(builder: SceneBuilder, finish: str) -> str:
@@ -91,23 +89,13 @@ def _material(builder: SceneBuilder, row: CatalogueRow, name: str, paint: ObjMat
     if row.finish == "paint":
         gloss = float(np.clip(0.08 * paint.shine, 0.0, 0.06))
     if paint.texture is not None:
-        key = f"{row.uid} {paint.texture.name}"
+        key = f"{row.uid} {name}"
         if not builder.has_texture(key):
-            builder.texture(key, _read_picture(paint.texture))
+            builder.texture(key, paint.texture)
         return builder.material(key, gloss=gloss, roughness=roughness), True
     linear = to_linear(np.array(paint.colour)) / to_linear(np.array(FINISH_MEAN))
     tint = tuple(float(value) for value in np.maximum(linear, 0.006))
     return builder.material(_finish_texture(builder, row.finish), tint=tint, gloss=gloss, roughness=roughness), False
-
-
-def _read_picture(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ValueError(f"{path} cannot be read as a picture")
-    scale = MAX_TEXTURE_PX / max(picture.shape[:2])
-    if scale < 1.0:
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return picture[..., ::-1].copy()
 
 
 def _box_projection(model: ObjModel) -> np.ndarray:
@@ -117,17 +105,21 @@ def _box_projection(model: ObjModel) -> np.ndarray:
     return np.take_along_axis(model.positions, axes[:, None, :], axis=2) / FINISH_REPEAT_M
 
 
-def furniture_soup(builder: SceneBuilder, row: CatalogueRow, obj_file: Path) -> Soup:
-    """The model with scene materials and labels: front to -y, base at z = 0, centred on the origin, catalogue size."""
-    model = load_model(obj_file, row.size_m, row.rotation)
+def furniture_soup(builder: SceneBuilder, row: CatalogueRow, package: Path) -> Soup:
+    """The model with scene materials and labels: front to -y, base at z = 0, centred on the origin, catalogue size.
+
+    Normals are computed from the surface.
+    """
+    with open_archive(row, package) as archive:
+        model = load_model(archive, row.obj_path, row.size_m, row.rotation)
     paints = [model.materials.get(name, ObjMaterial()) for name in model.names]
     made = [_material(builder, row, name, paint) for name, paint in zip(model.names, paints, strict=True)]
     ids, textured = np.array([m[0] for m in made]), np.array([m[1] for m in made])
     labels = np.array([row.part_labels.get(name, row.label) for name in model.names])
-    uvs = np.where(textured[model.material][:, None, None], model.uvs, _box_projection(model))
+    uvs = np.where(textured[model.material][:, None, None], model.uv, _box_projection(model))
     return {
         "positions": model.positions @ ROOM_FROM_MODEL.T,
-        "normals": model.normals @ ROOM_FROM_MODEL.T,
+        "normals": corner_normals(model.positions) @ ROOM_FROM_MODEL.T,
         "uvs": uvs,
         "material": ids[model.material],
         "label": labels[model.material],

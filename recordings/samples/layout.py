@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import fittings
 import furnishings
-from catalogue import furniture_soup, read_table, unpack
+from catalogue import furniture_soup, read_table
 from scene import SceneBuilder, placed
 
 # Radiance of the brightest part of the window panes; everything else is relative to it.
@@ -62,11 +61,9 @@ def furnish(package: Path) -> SceneBuilder:
     fittings.add_door(builder)
     _add_own_things(builder)
     table = read_table()
-    with tempfile.TemporaryDirectory() as folder:
-        for index, x, y, z, yaw in PLACEMENTS:
-            row = table[f"{LIBRARY}/{index}"]
-            soup = furniture_soup(builder, row, unpack(row, package, Path(folder)))
-            builder.add(row.name, placed(soup, x, y, z, yaw), 0.055)
+    for index, x, y, z, yaw in PLACEMENTS:
+        row = table[f"{LIBRARY}/{index}"]
+        builder.add(row.name, placed(furniture_soup(builder, row, package), x, y, z, yaw), 0.055)
     return builder
 
 
