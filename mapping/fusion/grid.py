@@ -31,11 +31,11 @@ class VoxelGrid:
         self._units = units_of(settings)
         self._maps: PixelMaps | None = None
         self._index = BlockIndex()
-        self._coordinates = np.zeros((0, 3), np.int32)
-        self._slots = np.zeros(0, np.int32)  # of the record of each block
-        self._free = np.zeros(0, np.int32)  # slots without a block, rising; their records are zero
-        self._memory = RecordMemory(record_words(settings.labels_per_voxel))
-        self._reserve(FIRST_CAPACITY)
+        self._memory = RecordMemory(record_words(settings.labels_per_voxel), FIRST_CAPACITY)
+        capacity = len(self._memory.array)
+        self._coordinates = np.zeros((capacity, 3), np.int32)
+        self._slots = np.zeros(capacity, np.int32)  # of the record of each block
+        self._free = np.arange(capacity, dtype=np.int32)  # slots without a block, rising; their records are zero
 
     def __len__(self) -> int:
         return len(self._index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 
 import numpy as np
@@ -15,24 +16,34 @@ class RecordMemory:
     Pages of 2 MiB, where the system gives them: a block's first voxels cost less, and so does finding them again.
     """
 
-    def __init__(self, words: int) -> None:
-        self._row_bytes = 2 * words
-        self._map: mmap.mmap | None = None
-        self.array = np.zeros((0, words), np.uint16)
+    def __init__(self, words: int, capacity: int) -> None:
+        self._words = words
+        self._map = _anonymous(self._bytes(capacity))
+        self.array = self._records()
 
     def grow(self, capacity: int) -> None:
-        """Makes room for at least `capacity` records; arrays taken from here before must no longer be used."""
-        size = -(-capacity * self._row_bytes // HUGE_PAGE) * HUGE_PAGE
-        words = self.array.shape[1]
-        if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux: pages move to where there is room, by name only
-            self.array = np.zeros((0, words), np.uint16)
-            if self._map is None:
-                self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-            else:
-                self._map.resize(size)
-            self._map.madvise(mmap.MADV_HUGEPAGE)
-            self.array = np.frombuffer(self._map, np.uint16, size // self._row_bytes * words).reshape(-1, words)
-        else:
-            larger = np.zeros((size // self._row_bytes, words), np.uint16)
-            larger[: len(self.array)] = self.array
-            self.array = larger
+        """Makes room for at least `capacity` records, in a new `array`."""
+        size = self._bytes(capacity)
+        del self.array
+        try:
+            self._map.resize(size)
+        except (BufferError, SystemError):  # somebody holds an older array, or the system cannot
+            before, self._map = self._map, _anonymous(size)
+            np.frombuffer(self._map, np.uint8)[: len(before)] = np.frombuffer(before, np.uint8)
+        self.array = self._records()
+
+    def _bytes(self, capacity: int) -> int:
+        return -(-2 * capacity * self._words // HUGE_PAGE) * HUGE_PAGE
+
+    def _records(self) -> np.ndarray:
+        count = len(self._map) // (2 * self._words)
+        return np.frombuffer(self._map, np.uint16, count * self._words).reshape(count, self._words)
+
+
+def _anonymous(size: int) -> mmap.mmap:
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        return mmap.mmap(-1, size)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without them
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
