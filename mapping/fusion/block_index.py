@@ -15,9 +15,11 @@ EMPTY = np.int64(-1)
 class BlockIndex:
     """Maps block coordinates [x,y,z] to the order in which they were added: 0, 1, 2, ..."""
 
-    def __init__(self) -> None:
-        self._keys = np.full(1 << 12, EMPTY)
-        self._slots = np.zeros(1 << 12, np.int32)
+    def __init__(self, expected: int = 1 << 11) -> None:
+        """With room for so many blocks; it grows when there are more."""
+        size = 1 << max(12, int(2 * expected - 1).bit_length())
+        self._keys = np.full(size, EMPTY)
+        self._slots = np.zeros(size, np.int32)
         self._count = 0
 
     def __len__(self) -> int:
