@@ -18,6 +18,8 @@ class Lens:
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         self.pinhole = camera.to_pinhole()
+        # Images are no less sharp for being small: at 320 pixels across, 3 would hide what moves slowly.
+        self.tolerance_px = float(np.clip(3.0 * camera.width / 640, 1.5, 3.0))  # of where a landmark is seen
         self._fisheye = camera.model == "OPENCV_FISHEYE"
         # OpenCV's order is k1 k2 p1 p2, as COLMAP's; the radial models fill it up with zeros.
         self._distortion = np.array([*camera.distortion, 0.0, 0.0, 0.0, 0.0][:4])

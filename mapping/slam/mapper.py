@@ -12,7 +12,7 @@ from mapping.slam.rigid import inverse, transform
 from mapping.slam.sensor_depth import depth_at
 from mapping.slam.settings import TrackerSettings
 
-_MAX_ERROR_PX = 2.5
+_MAX_ERROR = 2.5 / 3  # of the lens's tolerance
 _MIN_POINT_ANGLE_DEG = 1.0
 _SUPPORT = 10  # older keyframes that hold the adjusted ones in place
 
@@ -171,7 +171,7 @@ class Mapper:
         views = local_map.keyframe_rows(sightings.keyframe[checked])
         error = self._errors(local_map, rows[checked], views, sightings.uv[checked])
         keep = np.ones(len(sightings), bool)
-        keep[checked[error > _MAX_ERROR_PX]] = False
+        keep[checked[error > _MAX_ERROR * self.lens.tolerance_px]] = False
         sightings.keep(keep)
         support = np.bincount(local_map.rows_of(sightings.track), minlength=len(tracks))
         gone = np.zeros(len(tracks), bool)

@@ -57,7 +57,7 @@ class PycolmapTracker(Tracker):
         self.local_map = LocalMap()
         self.memory = Memory(settings, self.lens)
         self.motion = Motion()
-        self.movers = Movers(see_moving)
+        self.movers = Movers(self.lens, see_moving, settings.watch_motion)
         self.phase = Phase.WAITING
         self.components = 0  # how many have begun
         self.lost = 0  # frames in a row
@@ -103,6 +103,7 @@ class PycolmapTracker(Tracker):
         """From here on the camera is tracked in this map, whose last keyframe is the frame."""
         self.local_map, self.component, self.grey = local_map, self.components, grey
         self.components += 1
+        self.movers.forget()
         self.phase, self.lost, self.late_at = Phase.TRACKING, 0, -1
         self.motion.correct(local_map.keyframes.T_world_cam[-1], frame.timestamp_s)
         self.keyframe_tracks = int(local_map.tracks.followed.sum())
@@ -146,11 +147,14 @@ class PycolmapTracker(Tracker):
     ) -> TrackedFrame:
         """Takes over a frame's pose and what it saw; makes it a keyframe where that adds something."""
         tracks = self.local_map.tracks
+        inliers = self.movers.judge(self.local_map, rows, uv, T_world_cam, inliers)
         tracks.followed[:] = False
         good = rows[inliers]
         tracks.uv[good], tracks.followed[good], tracks.last_seen[good] = uv[inliers], True, frame.index
         tracks.found[good] += 1
         tracks.missed[rows[~inliers]] += 1
+        seen = uv[inliers], uv[~inliers]
+        self.movers.watch(self.local_map, (self.grey, grey), seen, T_world_cam, frame.timestamp_s)
         self.lost, self.grey = 0, grey
         self.motion.update(T_world_cam, frame.timestamp_s)
         known = good[tracks.is_landmark[good]]
@@ -194,7 +198,8 @@ class PycolmapTracker(Tracker):
         landmark = self.local_map.tracks.is_landmark[rows]
         uv_ideal = self.lens.to_ideal(uv[landmark])
         xyz = self.local_map.tracks.xyz[rows[landmark]]
-        pose = colmap.absolute_pose(uv_ideal, xyz, self.lens.pinhole, self.settings.seed, prior)
+        tolerance_px = self.lens.tolerance_px
+        pose = colmap.absolute_pose(uv_ideal, xyz, self.lens.pinhole, self.settings.seed, prior, tolerance_px)
         if pose is None or pose.inliers.sum() < max(self.settings.min_inliers, _MIN_AGREEMENT * len(uv_ideal)):
             return None
         agrees = np.ones(len(rows), bool)
@@ -215,7 +220,7 @@ class PycolmapTracker(Tracker):
     def _insert_keyframe(self, frame: Frame, grey: np.ndarray) -> tuple[dict[int, np.ndarray], Correction | None]:
         """Grows and adjusts the map; gives the poses of the earlier frames that moved, and what a loop corrects."""
         moving = self.movers.mask(frame)
-        self.movers.release(self.local_map.tracks, moving)
+        self.movers.release(self.local_map, moving)
         T_world_cam = self.motion.T_world_cam
         self.mapper.insert_keyframe(self.local_map, grey, self._depth(frame), T_world_cam, frame.index, moving)
         self.narrow = (self.narrow + 1) % self.settings.wide_every
@@ -246,6 +251,7 @@ class PycolmapTracker(Tracker):
         """Moves the local map and the camera along with the places."""
         self.local_map.correct(correction)
         self.motion.move(correction.at(self.local_map.keyframes.index[-1]))
+        self.movers.forget()
         self.component = correction.joined
 
     def _come_back(self, frame: Frame, grey: np.ndarray) -> TrackedFrame | None:
@@ -275,6 +281,7 @@ class PycolmapTracker(Tracker):
         moving = self.movers.mask(frame)
         self.mapper.insert_known(self.local_map, grey, self._depth(frame), T_world_cam, frame.index, found, uv, moving)
         self.motion.rest()
+        self.movers.forget()
         self.motion.correct(T_world_cam, frame.timestamp_s)
         self.keyframe_tracks = int(self.local_map.tracks.followed.sum())
         xyz = transform(place.T_world_cam, place.xyz[found.points].astype(np.float64))
@@ -291,6 +298,7 @@ class PycolmapTracker(Tracker):
         answer.T_world_cam = self.motion.T_world_cam.copy()
         answer.reference = frame.index if keyframe else int(self.local_map.keyframes.index[-1])
         answer.revised = revised
+        answer.moving = self.movers.coarse()
         tracks = self.local_map.tracks
         rows = np.flatnonzero(tracks.followed & tracks.is_landmark)
         if len(rows) > _MAX_SPARSE_POINTS:
@@ -314,6 +322,7 @@ class PycolmapTracker(Tracker):
             **self.local_map.to_arrays(),
             **self.motion.to_arrays(),
             **self.memory.places.to_arrays(),
+            **self.movers.to_arrays(),
             **self.start.local_map.to_arrays("start.map"),
             **self.start.waiting.to_arrays("start.waiting"),
             "start.reference": np.array(self.start.reference),
@@ -325,6 +334,7 @@ class PycolmapTracker(Tracker):
         self.local_map = LocalMap.from_arrays(state)
         self.motion.from_arrays(state)
         self.memory.places.from_arrays(state)
+        self.movers.from_arrays(state)
         self.start.local_map = LocalMap.from_arrays(state, "start.map")
         self.start.waiting = Waiting.from_arrays(state, "start.waiting")
         self.start.reference = int(state["start.reference"])

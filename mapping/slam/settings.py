@@ -31,6 +31,9 @@ class TrackerSettings(BaseModel):
         ge=3,
     )
     wide_every: int = Field(8, description="keyframes from one wide bundle adjustment to the next", ge=1)
+    watch_motion: bool = Field(
+        True, description="keep points off regions that move by themselves, as people do; a mask for fusion as well"
+    )
     max_keyframes: int = Field(120, description="keyframes remembered; the oldest are forgotten first", ge=10)
     max_landmarks: int = Field(3000, description="landmarks remembered; those unseen longest are forgotten", ge=300)
     max_places: int = Field(

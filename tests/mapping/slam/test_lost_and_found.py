@@ -8,15 +8,12 @@ import pytest
 
 from mapping.slam.rigid import inverse
 from mapping.slam.settings import TrackerSettings
-from mapping.slam.tracked import TrackStatus, Trajectory
+from mapping.slam.tracked import TrackStatus
 from mapping.slam.tracker import make_tracker
+from tests.mapping.slam.tracking_runs import check_that_it_goes_on, run, without_depth
 
 SETTINGS = TrackerSettings()
 LONG = SETTINGS.lost_before_restart + 4
-
-
-def without_depth(frames):
-    return [dataclasses.replace(frame, depth_m=None) for frame in frames]
 
 
 def with_images(frames, images):
@@ -35,12 +32,7 @@ def noise(count):
 
 
 def track(room, frames, depth, settings=SETTINGS):
-    """The tracker's answers, and the poses in the end by frame index."""
-    tracker, trajectory = make_tracker(settings, room.camera, depth), Trajectory()
-    answers = [tracker.track(frame) for frame in frames]
-    for answer in answers:
-        trajectory.add(dataclasses.replace(answer))
-    return answers, {f.index: f.T_world_cam for f in trajectory.frames() if f.T_world_cam is not None}
+    return run(make_tracker(settings, room.camera, depth), frames)
 
 
 def error_m(poses, truth, metric):
@@ -131,16 +123,6 @@ def test_few_frames_a_second_and_fast_turns_are_tracked(box_room, clip):
 def test_a_tracker_restored_while_lost_goes_on_bit_for_bit(box_room, clip):
     at = 75
     frames = without_depth(with_images(clip[0], dict(enumerate(noise(2 * LONG), start=70))))
-    whole = make_tracker(SETTINGS, box_room.camera, False)
-    answers = [whole.track(frame, checkpoint=frame.index == at) for frame in frames]
-    resumed = make_tracker(SETTINGS, box_room.camera, False)
-    resumed.restore(answers[at].state)
-    for frame, expected in zip(frames[at + 1 :], answers[at + 1 :], strict=True):
-        answer = resumed.track(frame)
-        assert (answer.status, answer.component, answer.reference) == (
-            expected.status,
-            expected.component,
-            expected.reference,
-        )
-        assert expected.T_world_cam is None or np.array_equal(answer.T_world_cam, expected.T_world_cam)
+    answers, _ = run(make_tracker(SETTINGS, box_room.camera, False), frames, checkpoint_at=at)
+    check_that_it_goes_on(make_tracker(SETTINGS, box_room.camera, False), frames, answers, at)
     assert answers[-1].status is TrackStatus.TRACKED

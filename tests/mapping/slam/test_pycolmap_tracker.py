@@ -5,19 +5,12 @@ import pytest
 
 from mapping.slam.rigid import inverse, rotation_angle_deg, rotation_matrix, transform
 from mapping.slam.settings import TrackerSettings
-from mapping.slam.tracked import TrackStatus, Trajectory
+from mapping.slam.tracked import TrackStatus
 from mapping.slam.tracker import make_tracker
 from streammtl.views import Frame, ScaleStatus, SkippedFrame
+from tests.mapping.slam.tracking_runs import check_that_it_goes_on, run, without_depth
 
 SETTINGS = TrackerSettings()
-
-
-def run(tracker, frames, checkpoint_at=None):
-    answers = [tracker.track(frame, checkpoint=frame.index == checkpoint_at) for frame in frames]
-    trajectory = Trajectory()
-    for answer in answers:
-        trajectory.add(dataclasses.replace(answer))
-    return answers, {frame.index: frame.T_world_cam for frame in trajectory.frames() if frame.T_world_cam is not None}
 
 
 def centres(poses):
@@ -40,9 +33,8 @@ def with_depth(box_room, clip):
 
 
 @pytest.fixture(scope="module")
-def without_depth(box_room, clip):
-    frames = [dataclasses.replace(frame, depth_m=None) for frame in clip[0]]
-    return run(make_tracker(SETTINGS, box_room.camera, has_depth=False), frames, checkpoint_at=80)
+def images_alone(box_room, clip):
+    return run(make_tracker(SETTINGS, box_room.camera, has_depth=False), without_depth(clip[0]), checkpoint_at=80)
 
 
 def test_with_depth_every_frame_is_tracked_in_metres(with_depth, clip):
@@ -56,14 +48,14 @@ def test_with_depth_every_frame_is_tracked_in_metres(with_depth, clip):
     assert max(turned) < 0.5
 
 
-def test_without_depth_the_path_is_right_up_to_scale(without_depth, clip):
-    answers, poses = without_depth
+def test_without_depth_the_path_is_right_up_to_scale(images_alone, clip):
+    answers, poses = images_alone
     assert {answer.scale_status for answer in answers} == {ScaleStatus.UP_TO_SCALE}
     assert aligned_error([poses[i] for i in sorted(poses)], [clip[1][i] for i in sorted(poses)], True) < 0.004
 
 
-def test_the_start_waits_for_parallax_and_then_poses_the_waiting_frames(without_depth):
-    answers, poses = without_depth
+def test_the_start_waits_for_parallax_and_then_poses_the_waiting_frames(images_alone):
+    answers, poses = images_alone
     first = next(answer for answer in answers if answer.status is TrackStatus.TRACKED)
     assert 8 < first.index < 60  # the camera rests for six frames
     assert all(answer.status is TrackStatus.INITIALISING and answer.reason for answer in answers[: first.index])
@@ -71,23 +63,23 @@ def test_the_start_waits_for_parallax_and_then_poses_the_waiting_frames(without_
     assert sorted(poses) == list(range(120))
 
 
-def test_the_first_landmarks_lie_at_the_nominal_depth(without_depth):
-    first = next(answer for answer in without_depth[0] if answer.status is TrackStatus.TRACKED)
+def test_the_first_landmarks_lie_at_the_nominal_depth(images_alone):
+    first = next(answer for answer in images_alone[0] if answer.status is TrackStatus.TRACKED)
     depth = (first.points.xyz - first.revised[0][:3, 3]) @ first.revised[0][:3, 2]
     assert np.median(depth) == pytest.approx(2.0, rel=0.15)
 
 
-def test_sparse_points_lie_where_they_are_seen(with_depth, without_depth, box_room):
+def test_sparse_points_lie_where_they_are_seen(with_depth, images_alone, box_room):
     camera = box_room.camera
-    for answer in (*with_depth[0][50:60], *without_depth[0][70:80]):
+    for answer in (*with_depth[0][50:60], *images_alone[0][70:80]):
         in_camera = (answer.points.xyz - answer.T_world_cam[:3, 3]) @ answer.T_world_cam[:3, :3]
         uv = in_camera[:, :2] / in_camera[:, 2:] * [camera.fx, camera.fy] + [camera.cx, camera.cy]
         assert 50 < len(uv) <= 300
         assert np.median(np.linalg.norm(uv - answer.points.uv, axis=1)) < 0.5
 
 
-def test_every_pose_says_how_well_it_is_known(with_depth, without_depth):
-    for answers in (with_depth[0], without_depth[0]):
+def test_every_pose_says_how_well_it_is_known(with_depth, images_alone):
+    for answers in (with_depth[0], images_alone[0]):
         first = next(answer for answer in answers if answer.status is TrackStatus.TRACKED)
         later = answers[first.index + 1 :]
         assert first.covariance is None and np.isnan(first.confidence)  # it begins the map: nothing to compare with
@@ -101,8 +93,8 @@ def test_metric_landmarks_lie_on_the_walls(with_depth, box_room, clip):
     assert np.median(to_wall) < 0.01
 
 
-def test_frames_hang_on_keyframes_that_exist(with_depth, without_depth):
-    for answers in (with_depth[0], without_depth[0]):
+def test_frames_hang_on_keyframes_that_exist(with_depth, images_alone):
+    for answers in (with_depth[0], images_alone[0]):
         keyframes = {answer.index for answer in answers if answer.reference == answer.index}
         assert len(keyframes) >= 3
         assert {answer.reference for answer in answers if answer.T_world_cam is not None} <= keyframes
@@ -110,21 +102,10 @@ def test_frames_hang_on_keyframes_that_exist(with_depth, without_depth):
 
 @pytest.mark.parametrize(("depth", "at"), [(True, 60), (False, 80), (False, 12)])
 def test_a_restored_tracker_continues_bit_for_bit(box_room, clip, depth, at):
-    frames = clip[0] if depth else [dataclasses.replace(frame, depth_m=None) for frame in clip[0]]
-    whole, _ = run(make_tracker(SETTINGS, box_room.camera, depth), frames, checkpoint_at=at)
-    assert sum(array.nbytes for array in whole[at].state.values()) < 2e6
-    resumed = make_tracker(SETTINGS, box_room.camera, depth)
-    resumed.restore(whole[at].state)
-    for frame, expected in zip(frames[at + 1 :], whole[at + 1 :], strict=True):
-        answer = resumed.track(frame)
-        assert (answer.status, answer.reference, answer.component) == (
-            expected.status,
-            expected.reference,
-            expected.component,
-        )
-        assert np.array_equal(answer.T_world_cam, expected.T_world_cam) or expected.T_world_cam is None
-        assert answer.revised.keys() == expected.revised.keys()
-        assert all(np.array_equal(answer.revised[i], expected.revised[i]) for i in answer.revised)
+    frames = clip[0] if depth else without_depth(clip[0])
+    answers, _ = run(make_tracker(SETTINGS, box_room.camera, depth), frames, checkpoint_at=at)
+    assert sum(array.nbytes for array in answers[at].state.values()) < 2e6
+    check_that_it_goes_on(make_tracker(SETTINGS, box_room.camera, depth), frames, answers, at)
 
 
 def test_a_turn_on_the_spot_does_not_start_without_depth(box_room):
@@ -138,7 +119,7 @@ def test_a_turn_on_the_spot_does_not_start_without_depth(box_room):
 def test_a_turn_on_the_spot_stays_tracked_on_known_landmarks(box_room, clip):
     frames, poses = clip
     tracker = make_tracker(SETTINGS, box_room.camera, has_depth=False)
-    run(tracker, [dataclasses.replace(frame, depth_m=None) for frame in frames[:80]])
+    run(tracker, without_depth(frames[:80]))
     for i in range(80, 100):
         T = poses[79].copy()
         T[:3, :3] = T[:3, :3] @ rotation_matrix(np.array([0.0, 0.012 * (i - 79), 0.0]))
