@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pipelines import map_verbs
-from pipelines.command_line import Json, MapPath, print_result
+from pipelines.command_line import Json, MapPath, Set, print_result
 from streammtl.errors import ConfigError, StreamMtlError
 
 app = typer.Typer(
@@ -43,9 +43,6 @@ Out = Annotated[Path, typer.Option("--out", metavar="MAP.zarr", help="Where to w
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="YAML with settings, or a preset: coarse, detailed."),
-]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="a.b=c", help="One setting; see `streammtl config`. Repeatable.")
 ]
 Intrinsics = Annotated[
     str | None, typer.Option("--intrinsics", metavar="fx,fy,cx,cy|FILE", help="Calibration; estimated when unknown.")

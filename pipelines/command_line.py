@@ -10,6 +10,9 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 MapPath = Annotated[Path, typer.Argument(metavar="MAP.zarr", help="A map written by streammtl: a folder, or s3://...")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="a.b=c", help="One setting; see `streammtl config`. Repeatable.")
+]
 NewMap = Annotated[Path, typer.Option("--out", metavar="NEW.zarr", help="Where to write the new map.")]
 
 

@@ -1,4 +1,4 @@
-"""Commands on finished maps: verify, repair, migrate, merge, crop, diff."""
+"""Commands on finished maps: verify, repair, migrate, merge, crop, refuse, diff."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.command_line import Json, MapPath, NewMap, print_result
+from pipelines.command_line import Json, MapPath, NewMap, Set, print_result
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -83,6 +83,15 @@ def crop(
     from pipelines.rework_commands import crop as cut
 
     data, text = cut(path, box, out)
+    print_result(data, text, as_json)
+
+
+@app.command(epilog="Example:  streammtl refuse walk.zarr --set fusion.voxel_size_m=0.01 --out fine.zarr")
+def refuse(path: MapPath, out: NewMap, overrides: Set = None, as_json: Json = False) -> None:
+    """Fuse a map again from its keyframes, with other fusion settings; poses stay as they are."""
+    from pipelines.rework_commands import refuse as fuse_again
+
+    data, text = fuse_again(path, out, overrides or [])
     print_result(data, text, as_json)
 
 

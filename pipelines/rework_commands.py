@@ -1,4 +1,4 @@
-"""`streammtl merge`, `crop` and `diff`: from what is typed to what is said."""
+"""`streammtl merge`, `crop`, `refuse` and `diff`: from what is typed to what is said."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import numpy as np
 from mapping.difference import difference
 from mapping.store.crop_map import crop_map
 from mapping.store.merge_maps import merge_maps
+from mapping.store.reader import open_map
+from mapping.store.refuse_map import refuse_map
+from pipelines.settings import load_settings, settings_from
 from streammtl.errors import ConfigError
 
 
@@ -40,6 +43,22 @@ def crop(path: Path, box: str, out: Path) -> tuple[dict[str, Any], str]:
     blocks = sum(entry.blocks for entry in header.submaps)
     data = {"written": str(out), "submaps": len(header.submaps), "blocks": blocks, "keyframes": header.keyframes}
     return data, f"wrote {out}: {len(header.submaps)} submaps, {blocks} blocks, {header.keyframes} keyframes"
+
+
+def refuse(path: Path, out: Path, overrides: list[str]) -> tuple[dict[str, Any], str]:
+    """(data, text) of a map fused again from its keyframes, with the settings it was made with but for `overrides`."""
+    others = [text for text in overrides if not text.startswith("fusion.")]
+    if others:
+        raise ConfigError(f"--set {others[0]} has no part in this; only fusion.NAME=VALUE can be set anew.")
+    before = settings_from(open_map(path).header.config).fusion.model_dump()
+    if any(text.startswith("fusion.voxel_size_m=") for text in overrides):
+        del before["truncation_m"]  # follows the voxels unless it is given
+    kept = [f"fusion.{name}={value}" for name, value in before.items()]
+    header = refuse_map(path, out, load_settings(None, [*kept, *overrides]).fusion)
+    blocks = sum(entry.blocks for entry in header.submaps)
+    data = {"written": str(out), "submaps": len(header.submaps), "blocks": blocks, "keyframes": header.keyframes}
+    text = f"wrote {out}: {len(header.submaps)} submaps, {blocks} blocks of {1e3 * header.voxel_size_m:g} mm voxels"
+    return data, f"{text}, from {header.keyframes} keyframes"
 
 
 def diff(a: Path, b: Path, transform: Path | None) -> tuple[dict[str, Any], str]:

@@ -86,6 +86,14 @@ def test_crop_takes_a_box_and_diff_compares(path, tmp_path):
         run("crop", path, "--box", "1,2,3", "--out", tmp_path / "none.zarr")
 
 
+def test_refuse_takes_fusion_settings_only(path, tmp_path):
+    said = run("refuse", path, "--out", tmp_path / "coarse.zarr", "--set", "fusion.voxel_size_m=0.05").stdout
+    assert "of 50 mm voxels, from 3 keyframes" in said
+    assert open_map(tmp_path / "coarse.zarr").header.truncation_m == 0.125
+    with pytest.raises(ConfigError, match="no part in this"):
+        run("refuse", path, "--out", tmp_path / "none.zarr", "--set", "run.surface=false")
+
+
 def test_migrate_has_nothing_to_do_for_a_map_of_today(path, tmp_path):
     with pytest.raises(StoreError, match="nothing to migrate"):
         run("migrate", path, "--out", tmp_path / "new.zarr")

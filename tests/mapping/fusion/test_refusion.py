@@ -2,10 +2,11 @@ import numpy as np
 
 from mapping.fusion.grid import VoxelGrid
 from mapping.fusion.observation import DepthObservation
-from mapping.fusion.refusion import refuse
+from mapping.fusion.precision import from_stored, to_stored
 from mapping.fusion.settings import FusionSettings
 from mapping.records import KeyframeRecord, Submap
 from mapping.store.reader import open_map
+from mapping.store.refuse_map import refuse_map
 from mapping.store.writer import MapWriter
 from streammtl.camera import Camera
 from tests.mapping.fusion.fusion_scenes import pose, rough_observation, small_camera
@@ -40,8 +41,13 @@ def test_a_submap_comes_out_the_same_from_the_keyframes_that_its_map_keeps(tmp_p
         )
     with MapWriter.create(tmp_path / "m.zarr", header()) as writer:
         writer.commit(submaps=[Submap(0, 0, np.eye(4), grid.blocks(), closed=True)], keyframes=records)
-    kept = list(open_map(tmp_path / "m.zarr").keyframes())
-    again, before = refuse(kept, SETTINGS).blocks(), grid.blocks()
+    refuse_map(tmp_path / "m.zarr", tmp_path / "again.zarr", SETTINGS)
+    again, before = open_map(tmp_path / "again.zarr").submap(0).blocks, from_stored(to_stored(grid.blocks()))
     for name in ("index", "tsdf", "weight", "label_ids", "label_weights"):
         np.testing.assert_array_equal(getattr(again, name), getattr(before, name), err_msg=name)
     np.testing.assert_allclose(again.colour.astype(int), before.colour, atol=2)  # JPEG
+    coarse = FusionSettings(voxel_size_m=0.1, far_m=1.5)
+    refuse_map(tmp_path / "m.zarr", tmp_path / "coarse.zarr", coarse)
+    fused_anew = open_map(tmp_path / "coarse.zarr")
+    assert fused_anew.header.truncation_m == 0.25 and fused_anew.header.keyframes == 2
+    assert 0 < len(fused_anew.submap(0).blocks) < len(before)
