@@ -45,7 +45,11 @@ class FusionSettings(BaseModel):
     )
     labels_per_voxel: int = Field(4, ge=1, le=16, description="labels that a voxel keeps evidence for")
     label_band: float = Field(
-        0.5, gt=0, le=1, description="fraction of the truncation around the surface where voxels collect label evidence"
+        1.0,
+        gt=0,
+        le=1,
+        description="fraction of the truncation around the surface where voxels collect label evidence; less leaves "
+        "oblique surfaces without labels",
     )
 
     @model_validator(mode="before")

@@ -58,7 +58,7 @@ def test_label_zero_and_zero_probability_are_no_evidence():
 
 
 def test_labels_stay_near_the_surface():
-    grid = VoxelGrid(SETTINGS)
+    grid = VoxelGrid(SETTINGS.model_copy(update={"label_band": 0.5}))
     grid.integrate(plain_observation(DEPTH, CAMERA, np.eye(4), label_ids=np.ones((6, 8, 1), np.uint8)))
     voxels = voxels_of(grid.blocks())
     assert {z: bool(voxels[(0, 0, z)][3]) for z in range(18, 23)} == {
