@@ -21,10 +21,8 @@ import pycolmap  # isort: skip
 
 # An inverse depth enters bundle adjustment as the disparity of a virtual camera beside the real one. Its focal length
 # is small, so that the ray's direction counts for nothing beside the disparity; the product with the baseline sets the
-# weight: one pixel of residual for 1 / (focal_px * 0.1 m) of inverse depth, about 8 cm at 2 m and 500 px. Corners are
-# found to about 0.3 px and a Kinect's inverse depths scatter by 0.005 / m about them; a heavier weight lets the errors
-# that neighbouring depths share bend the path.
-_DISPARITY_BASELINE_M = 0.1
+# weight: one pixel of residual for 1 / (focal_px * 0.4 m) of inverse depth, about 2 cm at 2 m and 500 px.
+_DISPARITY_BASELINE_M = 0.4
 _DISPARITY_SHRINK = 50.0
 
 
