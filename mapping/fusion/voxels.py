@@ -69,15 +69,16 @@ def to_blocks(coordinates: np.ndarray, records: np.ndarray, units: Units) -> Blo
     """Blocks of coordinates i32 [N,3] and their records, labels by falling weight; the records are sorted in place."""
     cube = (len(coordinates), BLOCK_SIZE, BLOCK_SIZE, BLOCK_SIZE)
     order_labels(records)
-    counters = _cells_apart(records[:, LABELS:].reshape(-1, VOXELS)).reshape(len(records), -1, VOXELS)
+    k = (records.shape[1] - LABELS) // VOXELS
+    counters = _cells_apart(records[:, LABELS:].reshape(-1, VOXELS)).reshape(len(records), k, VOXELS)
     counters = np.ascontiguousarray(counters.transpose(0, 2, 1))
     return Blocks(
         index=coordinates,
         tsdf=(_cells_apart(records[:, TSDF:WEIGHT].view(np.int16)) * np.float32(1 / TSDF_ONE)).reshape(cube),
         weight=(_cells_apart(records[:, WEIGHT:COLOUR]) * np.float32(units.weight)).reshape(cube),
         colour=_levels(_cells_apart(records[:, COLOUR:LABELS].view(np.uint32))).reshape(*cube, 3),
-        label_ids=(counters & 255).astype(np.uint8).reshape(*cube, -1),
-        label_weights=((counters >> 8) * np.float32(units.label)).reshape(*cube, -1),
+        label_ids=(counters & 255).astype(np.uint8).reshape(*cube, k),
+        label_weights=((counters >> 8) * np.float32(units.label)).reshape(*cube, k),
     )
 
 
@@ -94,7 +95,7 @@ def from_blocks(blocks: Blocks, units: Units) -> np.ndarray:
     weights = _whole(blocks.label_weights.reshape(*flat, k), units.label, LABEL_MOST)
     counters = blocks.label_ids.reshape(*flat, k) | weights << np.uint16(8)
     planes = np.ascontiguousarray(counters.transpose(0, 2, 1)).reshape(-1, VOXELS)
-    records[:, LABELS:] = _cells_first(planes).reshape(len(blocks), -1)
+    records[:, LABELS:] = _cells_first(planes).reshape(len(blocks), k * VOXELS)
     return records
 
 

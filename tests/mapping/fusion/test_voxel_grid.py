@@ -154,6 +154,17 @@ def test_rounding_twice_is_rounding_once():
     assert_same(grid.blocks(), once)
 
 
+def test_a_grid_without_blocks_is_rounded_stored_and_goes_on():
+    empty = VoxelGrid(SETTINGS)
+    empty.round_to_stored()
+    blocks = from_stored(to_stored(empty.blocks()))
+    assert len(blocks) == 0 and blocks.label_ids.shape == (0, *(BLOCK_SIZE,) * 3, SETTINGS.labels_per_voxel)
+    observation = rough_observation(0, POSES[0], small_camera())
+    resumed = VoxelGrid.from_blocks(SETTINGS, blocks)
+    resumed.integrate(observation)
+    assert_same(resumed.blocks(), fused(SETTINGS, [observation]).blocks())
+
+
 def test_blocks_are_a_copy():
     grid = fused(SETTINGS, [rough_observation(0, POSES[0], small_camera())])
     blocks = grid.blocks()
