@@ -21,7 +21,8 @@ from streammtl.errors import PipelineError, StoreError, StreamMtlError
 
 LOOK_EVERY_S = 1.0
 REST = 3  # times as long as it worked: at most a quarter of one core
-START_S = 60
+START_S = 60.0
+END_S = 5.0  # after that a view that is busy is ended all the same
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def watched(path: Path) -> Iterator[None]:
     Raises: PipelineError where that process does not start.
     """
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
+    ours, theirs = context.Pipe()
     process = context.Process(target=_watch, args=(path, theirs), daemon=True)
     process.start()
     theirs.close()
@@ -64,6 +65,8 @@ def watched(path: Path) -> Iterator[None]:
         print(f"watch {path} at {url}", file=sys.stderr, flush=True)
         yield
     finally:
+        ours.close()
+        process.join(END_S)
         process.terminate()
         process.join()
 
@@ -72,13 +75,12 @@ def _watch(path: Path, told: Connection) -> None:
     """The process of `watched`: ends with the one that started it, however that ends."""
     os.nice(5)
     numba.set_num_threads(1)
-    parent = multiprocessing.parent_process()
     surface = GrowingSurface(path)
     with ViewServer(surface, 0) as server:
         server.start()
         told.send(server.url)
-        while parent.is_alive():
-            parent.join(_looked(surface))
+        while not told.poll(_looked(surface)):  # readable once the other end is closed
+            pass
 
 
 def _looked(surface: GrowingSurface) -> float:
