@@ -8,7 +8,7 @@ duplicated  the module compares each view with itself, as a paper's single-view 
 alone       the module meets no neighbour and says so
 none        no cross-view module
 literal     as k=2, with the depth planes that the paper writes down: 0.1 mm to 10 m
-m2h-cvm     as k=2, with M2H's decoder and mixer, at the cost of cvm-lite's own decoder
+m2h:...     any of these with M2H's decoder and mixer, at the cost of cvm-lite's own decoder; m2h:k=2 is m2h-cvm
 ...+MIXER   any of these with a task mixer of streammtl.mixers behind the decoder
 
 Encoder, decoder, images, steps, seeds and terms of the loss are the same for all; the term of the cost volume is left
@@ -62,16 +62,20 @@ WEIGHTS = "weights.safetensors"
 BETTER = {"depth.abs_rel": -1, "depth.rmse": -1, "boundaries.ods_f": 1, "normals.mean_deg": -1}  # 1: higher
 TITLES = ("AbsRel", "RMSE, m", "odsF", "normals, °")
 DIGITS = (3, 3, 2, 1)
-VARIANTS = ["k=2", "duplicated", "none", "literal", "k=1", "k=3", "k=2+wmca", "m2h-cvm"]
+VARIANTS = ["k=2", "duplicated", "none", "literal", "k=1", "k=3", "k=2+wmca"]
+VARIANTS += ["m2h:k=2", "m2h:duplicated", "m2h:none"]
 COMPARED = (
     ("k=2", "duplicated"),
     ("duplicated", "none"),
     ("k=2", "none"),
+    ("m2h:k=2", "m2h:duplicated"),
+    ("m2h:duplicated", "m2h:none"),
+    ("m2h:k=2", "m2h:none"),
     ("k=2", "literal"),
     ("k=2", "k=1"),
     ("k=3", "k=2"),
     ("k=2+wmca", "k=2"),
-    ("m2h-cvm", "k=2"),
+    ("m2h:k=2", "k=2"),
 )
 
 
@@ -104,18 +108,21 @@ def variant_of(name: str) -> Variant:
     if plus:
         plain = variant_of(base)
         return replace(plain, name=name, model=plain.model | {"mixer": mixer})
+    if name.startswith("m2h:"):
+        plain = variant_of(name.removeprefix("m2h:"))
+        return replace(plain, name=name, model=plain.model | {"name": "m2h-cvm"})
     fixed = {
         "duplicated": Variant(name, 0, {"single_view": "duplicate"}),
         "alone": Variant(name, 0),
         "none": Variant(name, 0, {"cost_volume": False, "cross_view_features": False}),
         "literal": Variant(name, 2, {"plane_spacing": "paper_literal", "num_neighbours": 2}),
-        "m2h-cvm": Variant(name, 2, {"name": name, "num_neighbours": 2}),
     }
     if name in fixed:
         return fixed[name]
     if name.startswith("k=") and name[2:].isdigit() and int(name[2:]) > 0:
         return Variant(name, int(name[2:]), {"num_neighbours": int(name[2:])})
-    raise ConfigError(f"variant {name!r} is unknown; use {', '.join(fixed)} or k=N with N from 1, +MIXER.")
+    known = f"{', '.join(fixed)} or k=N with N from 1, m2h: before, +MIXER after"
+    raise ConfigError(f"variant {name!r} is unknown; use {known}.")
 
 
 def base_values(options: argparse.Namespace, pool: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from mapping.slam import colmap, features
@@ -17,6 +19,18 @@ _MIN_POINT_ANGLE_DEG = 1.0
 _SUPPORT = 10  # older keyframes that hold the adjusted ones in place
 
 
+@dataclass(frozen=True)
+class KeyframeView:
+    """A frame that becomes a keyframe: its index and pose T_world_cam f64 [4,4], its image grey u8 [H,W], sensor depth
+    depth_m f32 [H,W] where there is some, and `moving` bool [H,W], where nothing new may be taken up."""
+
+    index: int
+    T_world_cam: np.ndarray
+    grey: np.ndarray
+    depth_m: np.ndarray | None
+    moving: np.ndarray | None
+
+
 class Mapper:
     """Inserts keyframes into a local map and refines it. Holds settings only; the map holds all state."""
 
@@ -24,78 +38,46 @@ class Mapper:
         self.settings = settings
         self.lens = lens
 
-    def insert_keyframe(
-        self,
-        local_map: LocalMap,
-        grey: np.ndarray,
-        depth_m: np.ndarray | None,
-        T_world_cam: np.ndarray,
-        index: int,
-        moving: np.ndarray | None = None,
-    ) -> None:
-        """Makes the current frame a keyframe: sightings of all followed tracks, new landmarks, new corners.
-
-        None of these lies where `moving` bool [H,W] says that something moves by itself.
-        """
-        local_map.keyframes.append(index=np.array([index]), T_world_cam=T_world_cam)
-        rows = np.flatnonzero(local_map.tracks.followed)
-        self._measure(local_map, depth_m, rows, T_world_cam, index)
+    def insert_keyframe(self, local_map: LocalMap, view: KeyframeView) -> None:
+        """Makes the current frame a keyframe: sightings of all followed tracks, new landmarks, new corners."""
+        local_map.keyframes.append(index=np.array([view.index]), T_world_cam=view.T_world_cam)
+        self._measure(local_map, view, np.flatnonzero(local_map.tracks.followed))
         self._triangulate(local_map)
-        self.add_corners(local_map, grey, depth_m, T_world_cam, index, moving)
+        self.add_corners(local_map, view)
 
-    def insert_known(
-        self,
-        local_map: LocalMap,
-        grey: np.ndarray,
-        depth_m: np.ndarray | None,
-        T_world_cam: np.ndarray,
-        index: int,
-        found: Recognition,
-        uv: np.ndarray,
-        moving: np.ndarray | None = None,
-    ) -> None:
-        """Fills an empty map with a place and the frame `index` that shows it, at uv f64 [M,2] of its landmarks."""
+    def insert_known(self, local_map: LocalMap, view: KeyframeView, found: Recognition, uv: np.ndarray) -> None:
+        """Fills an empty map with a place and the frame that shows it, at uv f64 [M,2] of its landmarks."""
         place, points = found.place, found.points
-        usable = features.inside(uv, *grey.shape)
+        usable = features.inside(uv, *view.grey.shape)
         uv, points = uv[usable], points[usable]
         local_map.keyframes.append(index=np.array([place.index]), T_world_cam=place.T_world_cam)
-        local_map.keyframes.append(index=np.array([index]), T_world_cam=T_world_cam)
+        local_map.keyframes.append(index=np.array([view.index]), T_world_cam=view.T_world_cam)
         xyz = transform(place.T_world_cam, place.xyz[points].astype(np.float64))
-        local_map.add_tracks(grey, uv, self.lens.to_ideal(uv), xyz, index)
+        local_map.add_tracks(view.grey, uv, self.lens.to_ideal(uv), xyz, view.index)
         local_map.sightings.append(keyframe=place.index, track=local_map.tracks.id, uv=place.uv[points], depth_m=0.0)
-        self._measure(local_map, depth_m, np.arange(len(uv)), T_world_cam, index)
-        self.add_corners(local_map, grey, depth_m, T_world_cam, index, moving)
+        self._measure(local_map, view, np.arange(len(uv)))
+        self.add_corners(local_map, view)
 
-    def add_corners(
-        self,
-        local_map: LocalMap,
-        grey: np.ndarray,
-        depth_m: np.ndarray | None,
-        T_world_cam: np.ndarray,
-        index: int,
-        moving: np.ndarray | None = None,
-    ) -> None:
-        """Tops the tracks up with corners of the keyframe `index`, landmarks at once where there is sensor depth."""
+    def add_corners(self, local_map: LocalMap, view: KeyframeView) -> None:
+        """Tops the tracks up with corners of a keyframe, landmarks at once where there is sensor depth."""
         taken = local_map.tracks.uv[local_map.tracks.followed]
-        uv = features.detect(grey, self.settings.max_tracks - len(taken), taken, moving)
+        uv = features.detect(view.grey, self.settings.max_tracks - len(taken), taken, view.moving)
         uv_ideal = self.lens.to_ideal(uv)
         first = len(local_map.tracks)
-        local_map.add_tracks(grey, uv, uv_ideal, np.full((len(uv), 3), np.nan), index)
-        self._measure(local_map, depth_m, np.arange(first, len(local_map.tracks)), T_world_cam, index)
+        local_map.add_tracks(view.grey, uv, uv_ideal, np.full((len(uv), 3), np.nan), view.index)
+        self._measure(local_map, view, np.arange(first, len(local_map.tracks)))
 
-    def _measure(
-        self, local_map: LocalMap, depth_m: np.ndarray | None, rows: np.ndarray, T_world_cam: np.ndarray, index: int
-    ) -> None:
-        """Records what the keyframe `index` sees of tracks `rows`; sensor depth places those without position."""
+    def _measure(self, local_map: LocalMap, view: KeyframeView, rows: np.ndarray) -> None:
+        """Records what a keyframe sees of tracks `rows`; sensor depth places those without position."""
         if not len(rows):
             return
         tracks = local_map.tracks
         uv_ideal = self.lens.to_ideal(tracks.uv[rows])
-        depth = depth_at(depth_m, tracks.uv[rows], self.settings.max_depth_m)
+        depth = depth_at(view.depth_m, tracks.uv[rows], self.settings.max_depth_m)
         placed = (depth > 0) & ~tracks.is_landmark[rows]
         in_camera = self.lens.rays(uv_ideal[placed]) * depth[placed, None]
-        tracks.xyz[rows[placed]] = transform(T_world_cam, in_camera)
-        local_map.sightings.append(keyframe=index, track=tracks.id[rows], uv=uv_ideal, depth_m=depth)
+        tracks.xyz[rows[placed]] = transform(view.T_world_cam, in_camera)
+        local_map.sightings.append(keyframe=view.index, track=tracks.id[rows], uv=uv_ideal, depth_m=depth)
 
     def _triangulate(self, local_map: LocalMap) -> None:
         """Gives candidates a position where keyframes see them under enough of an angle."""

@@ -13,7 +13,7 @@ import numpy as np
 from mapping.slam import association, colmap
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
-from mapping.slam.mapper import Mapper
+from mapping.slam.mapper import KeyframeView, Mapper
 from mapping.slam.memory import Memory
 from mapping.slam.motion import Motion
 from mapping.slam.movers import Movers
@@ -90,8 +90,7 @@ class PycolmapTracker(Tracker):
         T_world_cam = self.motion.T_world_cam
         local_map = LocalMap()
         local_map.keyframes.append(index=np.array([frame.index]), T_world_cam=T_world_cam)
-        moving = self.movers.mask(frame)
-        self.mapper.add_corners(local_map, grey, self._depth(frame), T_world_cam, frame.index, moving)
+        self.mapper.add_corners(local_map, self._view(frame, grey, T_world_cam))
         if local_map.tracks.is_landmark.sum() < _MIN_DEPTH_LANDMARKS:
             self.phase = Phase.WAITING
             reason = "too few corners with sensor depth to begin tracking"
@@ -120,8 +119,7 @@ class PycolmapTracker(Tracker):
         if not self.start.attempt(self.motion.T_world_cam, frame.index):
             return self._answer(frame, TrackStatus.INITIALISING, reason="waiting for the camera to move")
         local_map = self.start.local_map
-        T_world_cam = local_map.keyframes.T_world_cam[-1]
-        self.mapper.add_corners(local_map, grey, None, T_world_cam, frame.index, self.movers.mask(frame))
+        self.mapper.add_corners(local_map, self._view(frame, grey, local_map.keyframes.T_world_cam[-1]))
         self._open_component(frame, grey, local_map)
         self.start.local_map = LocalMap()
         self.late_at = len(local_map.keyframes) + _LATE_AFTER_KEYFRAMES
@@ -219,10 +217,9 @@ class PycolmapTracker(Tracker):
 
     def _insert_keyframe(self, frame: Frame, grey: np.ndarray) -> tuple[dict[int, np.ndarray], Correction | None]:
         """Grows and adjusts the map; gives the poses of the earlier frames that moved, and what a loop corrects."""
-        moving = self.movers.mask(frame)
-        self.movers.release(self.local_map, moving)
-        T_world_cam = self.motion.T_world_cam
-        self.mapper.insert_keyframe(self.local_map, grey, self._depth(frame), T_world_cam, frame.index, moving)
+        view = self._view(frame, grey, self.motion.T_world_cam)
+        self.movers.release(self.local_map, view.moving)
+        self.mapper.insert_keyframe(self.local_map, view)
         self.narrow = (self.narrow + 1) % self.settings.wide_every
         wide = not (self.narrow or self.has_depth)
         window = self.settings.wide_window if wide else self.settings.window
@@ -278,8 +275,7 @@ class PycolmapTracker(Tracker):
         self.local_map, self.start.waiting, self.late_at = LocalMap(), Waiting(), -1
         self.component, self.phase, self.lost, self.grey = place.component, Phase.TRACKING, 0, grey
         T_world_cam = place.T_world_cam @ found.T_place_cam
-        moving = self.movers.mask(frame)
-        self.mapper.insert_known(self.local_map, grey, self._depth(frame), T_world_cam, frame.index, found, uv, moving)
+        self.mapper.insert_known(self.local_map, self._view(frame, grey, T_world_cam), found, uv)
         self.motion.rest()
         self.movers.forget()
         self.motion.correct(T_world_cam, frame.timestamp_s)
@@ -310,6 +306,9 @@ class PycolmapTracker(Tracker):
         return TrackedFrame(
             frame.index, frame.timestamp_s, status, self.scale_status, component=self.component, reason=reason
         )
+
+    def _view(self, frame: Frame, grey: np.ndarray, T_world_cam: np.ndarray) -> KeyframeView:
+        return KeyframeView(frame.index, T_world_cam, grey, self._depth(frame), self.movers.mask(frame))
 
     def _depth(self, frame: Frame) -> np.ndarray | None:
         """The frame's depth where it fits the image; a depth image of another size counts as missing."""
