@@ -30,7 +30,7 @@ def sample_distance(tables, slot_of, wanted, grid, min_weight, points, rows, sta
 def sample_look(tables, slot_of, wanted, look, points, rows, status, colour, label, confidence):
     """Writes status u8, colour u8 [.,3], label u8 and confidence f32 of the points at `rows`.
 
-    Colours are trilinear; label and confidence are those of the nearest voxel that has a label.
+    Colours are trilinear; the eight voxels around vote for their labels alike, each with its confidence.
     """
     for part in prange((len(rows) + TOGETHER - 1) // TOGETHER):
         slot, cell = np.empty(8, np.int32), np.empty(8, np.int64)
@@ -48,17 +48,23 @@ def sample_look(tables, slot_of, wanted, look, points, rows, status, colour, lab
 
 @njit(cache=True, nogil=True)
 def _look(look, fx, fy, fz, slot, cell, i, colour, label, confidence):
-    red = green = blue = nearest = 0.0
+    red = green = blue = most = total = 0.0
     label[i] = 0
-    confidence[i] = 0
     for corner in range(8):
         s, m = slot[corner], cell[corner]
         a = share(corner, fx, fy, fz)
         red += a * look[0][s, m, 0]
         green += a * look[0][s, m, 1]
         blue += a * look[0][s, m, 2]
-        if a > nearest and look[1][s, m] > 0:
-            nearest = a
-            label[i] = look[1][s, m]
-            confidence[i] = look[2][s, m]
+        total += a if look[1][s, m] > 0 else 0.0
+        if look[1][s, m] > 0 and look[1][s, m] != label[i]:  # mostly all are alike
+            votes = 0.0
+            for other in range(8):
+                s_other, m_other = slot[other], cell[other]
+                if look[1][s_other, m_other] == look[1][s, m]:
+                    votes += share(other, fx, fy, fz) * look[2][s_other, m_other]
+            if votes > most:
+                most = votes
+                label[i] = look[1][s, m]
+    confidence[i] = most / total if total > 0 else 0
     colour[i, 0], colour[i, 1], colour[i, 2] = np.uint8(red + 0.5), np.uint8(green + 0.5), np.uint8(blue + 0.5)

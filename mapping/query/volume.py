@@ -25,7 +25,7 @@ class Samples:
     tsdf_m: np.ndarray  # f32 [...] signed distance along the views, cut off at the truncation; NaN = unknown
     weight: np.ndarray  # f32 [...] 0 = unknown
     colour: np.ndarray  # u8 [...,3] 0 where unknown
-    label: np.ndarray  # u8 [...] of the nearest voxel that has one; 0 = none
+    label: np.ndarray  # u8 [...] that the voxels around vote for; 0 = none
     confidence: np.ndarray  # f32 [...] the label's share of the evidence, 0..1
 
 

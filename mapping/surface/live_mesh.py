@@ -9,12 +9,11 @@ import numpy as np
 
 from mapping.fusion.block_index import BlockIndex, unique_blocks
 from mapping.records import Blocks
-from mapping.surface.mesh import Mesh, extract_mesh
+from mapping.surface.mesh import BLOCKS_AROUND, Mesh, extract_mesh
 
 GROUP = 8  # blocks along each side of what is meshed together
 Group = tuple[int, int, int]  # block coordinates / GROUP, rounded down
-_AROUND = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int32)
-# normals take the cells around a group into account
+# normals and labels take the cells around a group into account
 _REACH = np.array(list(itertools.product(range(-1, GROUP + 1), repeat=3)), np.int32)
 
 
@@ -35,7 +34,7 @@ class LiveMesh:
         self._checksums = fresh
         if not changed:
             return {}
-        near = (np.array(changed, np.int32)[:, None] + _AROUND).reshape(-1, 3)
+        near = (np.array(changed, np.int32)[:, None] + BLOCKS_AROUND).reshape(-1, 3)
         groups = unique_blocks(np.ascontiguousarray(near // GROUP))
         index = BlockIndex()
         index.add(np.ascontiguousarray(blocks.index, np.int32))

@@ -61,7 +61,7 @@ def _slabs(x: np.ndarray, at_once: int) -> Iterator[tuple[int, int]]:
 
 
 def _slab_mesh(world: WorldBlocks, low: int, high: int) -> Mesh:
-    """The mesh of the cells that start in layers low … high - 1; normals take the cells around into account."""
+    """The mesh of the cells that start in layers low … high - 1; normals and labels count the cells around too."""
     x = world.coordinates[:, 0]
     _, blocks = world.read(np.flatnonzero((x >= low - 1) & (x <= high)), others=False)
     order = np.lexsort(blocks.index.T[::-1])

@@ -12,14 +12,18 @@ from mapping.records import BLOCK_SIZE
 
 VOXELS = BLOCK_SIZE**3
 LEAST = 1e-3  # of an edge: vertices keep this far from voxels, so that no triangle collapses
+BESIDE = 0.5  # what the label evidence of a voxel beside an edge counts, that of its ends being 1
+_ACROSS = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
+AROUND = np.array(  # [axis, 10 voxels, xyz] from where an edge starts: its ends, each with the four beside it
+    [[np.roll((end, *across), axis) for end in (0, 1) for across in _ACROSS] for axis in range(3)]
+)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _look_up(neighbours, b, x, y, z):
-    """Slot and number of voxel (x, y, z) of block b, where coordinates up to 8 reach into the next block; slot -1 =
-    none."""
-    code = (x >> 3) | (y >> 3) << 1 | (z >> 3) << 2
-    return neighbours[b, code], (x & 7) << 6 | (y & 7) << 3 | z & 7
+    """Slot and number of voxel (x, y, z) of block b, where -1 and 8 reach into the blocks beside it; slot -1 = none."""
+    beside = ((x >> 3) + 1) * 9 + ((y >> 3) + 1) * 3 + (z >> 3) + 1
+    return neighbours[b, beside], (x & 7) << 6 | (y & 7) << 3 | z & 7
 
 
 @njit(cache=True, nogil=True)
@@ -85,6 +89,7 @@ def _fill_block(b, index, neighbours, grid, colour, evidence, voxel, vertex, num
     tsdf, seen = grid
     first, crossed = numbering
     vertices, colours, labels, confidence = out
+    room = np.zeros(256, np.float32)
     for n in range(VOXELS):
         first[b, n] = vertex
         crossed[b, n] = 0
@@ -99,22 +104,39 @@ def _fill_block(b, index, neighbours, grid, colour, evidence, voxel, vertex, num
                 vertices[vertex, i] = (index[b, i] * BLOCK_SIZE + within + (share if i == axis else 0.0)) * voxel
                 mixed = (1 - share) * colour[b, n, i] + share * colour[slot, m, i]
                 colours[vertex, i] = np.uint8(mixed + 0.5)
-            labels[vertex], confidence[vertex] = _label(evidence, b, n, slot, m, share < 0.5)
+            labels[vertex], confidence[vertex] = _label(neighbours, evidence, b, n, axis, room)
             crossed[b, n] |= 1 << axis
             vertex += 1
     return vertex
 
 
 @njit(cache=True, nogil=True)
-def _label(evidence, b, n, slot, m, near_first):
-    """The label of the nearer of two voxels, and its share of that voxel's evidence."""
+def _label(neighbours, evidence, b, n, axis, room):
+    """The label that the voxels at the ends of an edge and beside them speak for, and its share of what they say.
+
+    Those beside saw other pixels of the same surface: what is wrong in some of them does not add up. `room` f32 [256]
+    is 0 before and after.
+    """
     ids, weights = evidence
-    if ids[slot, m, 0] > 0 and not (near_first and ids[b, n, 0] > 0):
-        b, n = slot, m
-    total = weights[b, n].sum()
-    if total > 0:
-        return ids[b, n, 0], weights[b, n, 0] / total
-    return np.uint8(0), np.float32(0)
+    x, y, z = n >> 6, n >> 3 & 7, n & 7
+    for i in range(10):
+        dx, dy, dz = AROUND[axis, i]
+        slot, m = _look_up(neighbours, b, x + dx, y + dy, z + dz)
+        if slot >= 0:
+            for j in range(ids.shape[2]):
+                room[ids[slot, m, j]] += weights[slot, m, j] * np.float32(1 if i % 5 == 0 else BESIDE)
+    total, most, label = np.float32(0), np.float32(0), 0
+    for i in range(10):
+        dx, dy, dz = AROUND[axis, i]
+        slot, m = _look_up(neighbours, b, x + dx, y + dy, z + dz)
+        if slot >= 0:
+            for j in range(ids.shape[2]):
+                found = np.int64(ids[slot, m, j])
+                total += room[found]
+                if room[found] > most or (room[found] == most and found < label):
+                    label, most = found, room[found]
+                room[found] = 0
+    return np.uint8(label), most / total if total > 0 else np.float32(0)
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -13,6 +13,8 @@ from mapping.records import BLOCK_SIZE, Blocks
 from mapping.surface.cube_cases import EDGE_START, cube_cases
 from mapping.surface.marching import count_elements, fill_faces, fill_vertices, vertex_normals
 
+BLOCKS_AROUND = np.indices((3, 3, 3), np.int32).reshape(3, 27).T - 1
+
 
 @dataclass(frozen=True)
 class Mesh:
@@ -30,13 +32,12 @@ def extract_mesh(blocks: Blocks, voxel_size_m: float, min_weight: float = 0.05, 
     """Marching cubes over all cells whose eight voxels have more than `min_weight` (in sure frontal views from 1 m).
 
     Vertices lie where the distance, linear between two voxels, is zero; vertices on block borders are shared. Colours
-    are interpolated alike; the label is that of the nearer voxel, or of the other one where the nearer has none.
+    are interpolated alike; the label is the one with most evidence in these two voxels and, at half, in those beside.
     With `kept` bool [M], only the triangles of cells that start in those blocks; normals count the others too.
     """
     index = BlockIndex()
     index.add(np.ascontiguousarray(blocks.index, np.int32))
-    offsets = np.array([[code & 1, code >> 1 & 1, code >> 2 & 1] for code in range(8)], np.int32)
-    neighbours = np.stack([index.find(blocks.index + offset) for offset in offsets], -1)
+    neighbours = np.stack([index.find(blocks.index + offset) for offset in BLOCKS_AROUND], -1)
     table, triangles = cube_cases()
     flat = (len(blocks), BLOCK_SIZE**3)
     tsdf = np.ascontiguousarray(blocks.tsdf, np.float32).reshape(flat)

@@ -8,7 +8,7 @@ from mapping.fusion.settings import FusionSettings
 from mapping.surface.mesh import extract_mesh
 from tests.mapping.fusion.fusion_scenes import plain_observation, plane_depth, pose, small_camera, sphere_depth
 
-SETTINGS = FusionSettings(voxel_size_m=0.02, truncation_m=0.08)
+SETTINGS = FusionSettings(voxel_size_m=0.02)
 CAMERA = small_camera(160, 120)
 NORMAL, OFFSET = np.array([0.0, 0.0, -1.0]), -1.5  # a wall at z = 1.5
 CENTRE, RADIUS = np.array([0.05, -0.04, 1.15]), 0.25
@@ -67,24 +67,11 @@ def test_surfaces_lie_within_a_tenth_of_a_voxel_of_where_they_are(noisy_mesh):
         assert np.abs(of_surface).mean() < 0.2 * SETTINGS.voxel_size_m
 
 
-def frames_that_see(points):
-    """In how many frames each point i64 [N] lies within 3 cm of the depth there."""
-    seen = np.zeros(len(points), int)
-    for T in POSES:
-        x, y, z = ((points - T[:3, 3]) @ T[:3, :3]).T
-        u, v = np.rint(CAMERA.fx * x / z + CAMERA.cx).astype(int), np.rint(CAMERA.fy * y / z + CAMERA.cy).astype(int)
-        inside = (z > 0) & (u >= 0) & (u < CAMERA.width) & (v >= 0) & (v < CAMERA.height)
-        depth = scene(T)[0]
-        seen[inside] += np.abs(depth[v[inside], u[inside]] - z[inside]) < 0.03
-    return seen
-
-
 def test_labels_survive_a_fifth_of_wrong_pixels_in_every_frame(noisy_mesh):
-    judged = frames_that_see(noisy_mesh.vertices) >= len(POSES) // 2  # a single frame leaves nothing to vote on
-    assert judged.sum() > 5000
-    truth = np.abs(distances(noisy_mesh.vertices)).argmin(1)[judged] + 1
+    assert len(noisy_mesh.vertices) > 5000
+    truth = np.abs(distances(noisy_mesh.vertices)).argmin(1) + 1
     ious = []
     for label in (1, 2, 3):
-        is_true, is_ours = truth == label, noisy_mesh.labels[judged] == label
+        is_true, is_ours = truth == label, noisy_mesh.labels == label
         ious.append((is_true & is_ours).sum() / (is_true | is_ours).sum())
     assert np.mean(ious) >= 0.97

@@ -39,12 +39,16 @@ class WholeMap:
         return np.floor(sum(share * self.blocks.colour[at].astype(float) for share, at in self._corners(point)) + 0.5)
 
     def label(self, point: np.ndarray) -> tuple[int, float]:
-        best = (0.0, 0, 0.0)
+        votes, labelled = {}, 0.0
         for share, at in self._corners(point):
-            evidence = self.blocks.label_weights[at]
-            if evidence.sum() > 0 and self.blocks.label_ids[at][0] > 0 and share > best[0]:
-                best = (share, int(self.blocks.label_ids[at][0]), float(evidence[0] / evidence.sum()))
-        return best[1:]
+            evidence, label = self.blocks.label_weights[at], int(self.blocks.label_ids[at][0])
+            if evidence.sum() > 0 and label > 0:
+                votes[label] = votes.get(label, 0.0) + share * float(evidence[0] / evidence.sum())
+                labelled += share
+        if not labelled:
+            return 0, 0.0
+        label = max(votes, key=votes.get)
+        return label, votes[label] / labelled
 
     def first_hit_m(self, origin: np.ndarray, direction: np.ndarray, far_m: float) -> float:
         """Along a ray in tenths of voxels: the first change from free space to behind a surface."""

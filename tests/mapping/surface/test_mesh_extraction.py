@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -72,16 +74,41 @@ def test_cells_with_an_unseen_corner_stay_open():
     assert len(extract_mesh(blocks, VOXEL, min_weight=0.03).faces) == len(whole.faces)
 
 
-def test_colours_are_interpolated_and_labels_are_those_of_the_nearest_voxel():
+def test_colours_are_interpolated():
     mesh = extract_mesh(filled_blocks(sphere(0.7), (-3, -3, -3), (3, 3, 3), VOXEL, 0.2), VOXEL)
     np.testing.assert_allclose(mesh.colours[:, 0], 100 + 50 * mesh.vertices[:, 0], atol=1.5)
     assert (mesh.colours[:, 1:] == (200, 10)).all()
-    assert (mesh.labels[mesh.vertices[:, 2] > VOXEL] == 5).all()
-    assert (mesh.labels[mesh.vertices[:, 2] < 0] == 3).all()
-    assert (mesh.label_confidence == 1).all()
 
 
-def test_where_the_nearest_voxel_has_no_label_the_other_one_speaks():
+def test_a_label_is_what_both_ends_and_the_voxels_beside_them_speak_for():
+    rng = np.random.default_rng(3)
+    blocks = filled_blocks(sphere(0.7), (-3, -3, -3), (3, 3, 3), VOXEL, 0.2)
+    blocks.label_ids[:] = rng.integers(0, 6, blocks.label_ids.shape)
+    blocks.label_weights[:] = np.where(blocks.label_ids > 0, rng.integers(0, 8, blocks.label_ids.shape) / 4, 0)
+    mesh = extract_mesh(blocks, VOXEL)
+    evidence = {}
+    for b, n in np.ndindex(len(blocks), 512):
+        x, y, z = np.unravel_index(n, (8, 8, 8))
+        place = tuple((blocks.index[b] * 8 + (x, y, z)).tolist())
+        evidence[place] = np.zeros(6)
+        np.add.at(evidence[place], blocks.label_ids[b, x, y, z], blocks.label_weights[b, x, y, z])
+    for i in range(0, len(mesh.vertices), 7):
+        place = mesh.vertices[i] / VOXEL
+        off = np.abs(place - np.rint(place))
+        axis = int(off.argmax())
+        start = np.rint(place).astype(int)
+        start[axis] = np.floor(place[axis])
+        total = np.zeros(6)
+        for end in (0, 1):
+            for across in itertools.product((-1, 0, 1), repeat=2):
+                if abs(across[0]) + abs(across[1]) < 2:
+                    voxel = start + np.insert(across, axis, end)
+                    total += evidence.get(tuple(voxel.tolist()), np.zeros(6)) * (0.5 if any(across) else 1)
+        assert mesh.labels[i] == total.argmax()
+        assert mesh.label_confidence[i] == pytest.approx(total.max() / total.sum())
+
+
+def test_where_one_end_has_no_label_the_other_speaks():
     blocks = filled_blocks(sphere(0.7), (-3, -3, -3), (3, 3, 3), VOXEL, 0.2)
     inside = blocks.tsdf < 0
     blocks.label_ids[inside] = 0
