@@ -203,6 +203,7 @@ def export(
 def evaluate(
     path: MapPath,
     truth: Annotated[Path, typer.Option("--truth", help="Recording folder with poses.txt and mesh.ply or depth/.")],
+    scaled: Annotated[bool, typer.Option("--scaled", help="Fit the scale of a metric map too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare a map with the truth: trajectory in SE(3) and Sim(3), surface accuracy, completeness, F-score, labels."""
@@ -210,7 +211,7 @@ def evaluate(
     from mapping.store.reader import open_map
     from pipelines.evaluate_command import as_text
 
-    result = evaluate_map(open_map(path), truth)
+    result = evaluate_map(open_map(path), truth, scaled=scaled)
     print_result(result, as_text(result), as_json)
 
 

@@ -22,14 +22,17 @@ from streammtl.views import ScaleStatus
 TOLERANCE_S = 0.010
 
 
-def evaluate_map(reader: MapReader, truth_folder: Path | str, samples: int = SAMPLES) -> dict[str, Any]:
+def evaluate_map(
+    reader: MapReader, truth_folder: Path | str, samples: int = SAMPLES, scaled: bool = False
+) -> dict[str, Any]:
     """Trajectory and surface errors of a map against a folder in our recording layout; JSON-able.
 
     trajectory: ATE after SE(3) and after Sim(3) with scale and coverage, rotation errors, drift over one second.
     Poses are matched by time, mutually nearest within 10 ms; true poses between the first and the last frame of the
     map count.
     surface: accuracy, completeness, precision, recall and F-score after the trajectory's alignment (Sim(3) where the
-    map or the truth knows no metres, else SE(3)) and after ICP on top of it; None when the folder holds no surface.
+    map or the truth knows no metres, or with `scaled`, else SE(3)) and after ICP on top of it; None when the folder
+    holds no surface.
     semantics: labels of the map's vertices at points of the true surface, after both alignments; see `semantics`.
     `samples` points are drawn from each surface. Of several components the one with the most matched poses is judged.
     Raises: RecordingError for a folder without truth; GeometryError when fewer than 3 poses match; StoreError.
@@ -52,7 +55,7 @@ def evaluate_map(reader: MapReader, truth_folder: Path | str, samples: int = SAM
             "relative_1s": _drift(estimate, true, truth.times_s[ref], reader, sim3),
         }
     }
-    metric = truth.metric and reader.header.scale.status == ScaleStatus.METRIC
+    metric = truth.metric and reader.header.scale.status == ScaleStatus.METRIC and not scaled
     found = true_surface(folder, truth)
     if found is None:
         return result | {"surface": None, "semantics": None}

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from streammtl.crossview.photometric_sweep import NUM_PLANES, DepthPrior, photometric_sweep
 from streammtl.encoders.registry import build_encoder
 from streammtl.errors import CheckpointError
 from streammtl.geometry import face_camera
@@ -32,7 +33,7 @@ class CrossViewPredictor(Predictor):
     """Metric depth, NYU-40 semantics, normals and boundaries of the reference views; `network` says of what it is made.
 
     Poses must be metric. Confidence is the probability that depth is within 5 % of the truth, under the predicted
-    spread.
+    spread. With settings.sweep a photometric sweep, led by the network's depth and confidence, gives both anew.
     Without settings.weights it takes those that come with the package, where the network is the one they are for.
     Raises: CheckpointError where there are none unless settings.allow_untrained, or weights that do not fit;
     ConfigError for settings that do not fit each other.
@@ -67,7 +68,11 @@ class CrossViewPredictor(Predictor):
             outputs = self.network(batch)
         values = {task: activate(raw.float(), task_spec(task).activation) for task, raw in outputs.raw.items()}
         values["normals"] = face_camera(values["normals"], batch.K[:, 0])
-        return TaskOutputs(values, laplace_confidence(outputs.log_depth_scale.float()), self.depth_scale)
+        confidence = laplace_confidence(outputs.log_depth_scale.float())
+        if self.settings.sweep:
+            prior = DepthPrior(values["depth"], confidence)
+            values["depth"], confidence = photometric_sweep(batch, NUM_PLANES, prior)
+        return TaskOutputs(values, confidence, self.depth_scale)
 
 
 @register_model("cvm")

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from streammtl.crossview.consistency import source_agreement
-from streammtl.crossview.cost_volume import view_scores
-from streammtl.crossview.hypotheses import depth_hypotheses
-from streammtl.crossview.patches import patch_features, to_grey
-from streammtl.crossview.plane_choice import PlaneChoice, choose_plane
-from streammtl.crossview.semi_global import smooth_semi_global
-from streammtl.crossview.upsampling import upsample_along_edges
-from streammtl.crossview.warp import SweepGeometry, sweep_geometry
+from streammtl.crossview.photometric_sweep import NUM_PLANES, STRIDE, photometric_sweep
 from streammtl.models.predictor import Predictor
 from streammtl.models.registry import register_model
 from streammtl.views import ScaleStatus, TaskOutputs, ViewBatch
 
-NUM_PLANES = 64
-STRIDE = 2  # of the matching grid; finer costs four times as much and matches noise
-WORST_COST = 0.9  # 1 - correlation above which one mismatch is like any other
-UNSEEN_COST = 0.8  # of a point that no view sees: between a poor match and none
-
-# Logistic regression of "depth is within 5 % of the sensor's" on confidence_features(), from handheld indoor RGB-D.
-CONFIDENCE_WEIGHTS = (-0.8, -0.4, 0.2, 0.3)
-CONFIDENCE_BIAS = -2.85
-FULL_EVIDENCE = 0.3  # 1 - entropy over the planes below which confidence falls to 0
-
 
 @register_model("planesweep")
 class PlaneSweep(Predictor):
-    """Normalised patch correlation over inverse-depth planes, semi-global smoothing, consistency, edge-aware
-    upsampling.
+    """The photometric sweep alone.
 
     Depth is in the unit of the poses and lies between the batch's near and far. Confidence estimates the probability
     that depth is within 5 % of the truth; it is 0 where no neighbour sees the point, and everywhere without
@@ -46,69 +24,5 @@ class PlaneSweep(Predictor):
     size_multiple = STRIDE
 
     def _predict(self, batch: ViewBatch) -> TaskOutputs:
-        num_planes = self.settings.num_planes or NUM_PLANES
-        hypotheses = depth_hypotheses(batch.near_m, batch.far_m, num_planes, nearest=0.0)
-        geometry = sweep_geometry(batch, tuple(side // STRIDE for side in batch.images.shape[-2:]))
-        samples = []
-        for sample, planes in enumerate(hypotheses):  # one by one: samples differ in how many neighbours they have
-            images = batch.images[sample, batch.view_mask[sample]]
-            samples.append(sweep_sample(images, geometry.single(sample), planes))
-        depth, confidence = (torch.stack(maps)[:, None] for maps in zip(*samples, strict=True))
+        depth, confidence = photometric_sweep(batch, self.settings.num_planes or NUM_PLANES)
         return TaskOutputs({"depth": depth}, confidence, self.depth_scale)
-
-
-def sweep_sample(images: Tensor, geometry: SweepGeometry, hypotheses: Tensor) -> tuple[Tensor, Tensor]:
-    """Depth and confidence [H,W] of the first of the images [1+S,3,H,W]; hypotheses [L] even in inverse depth."""
-    if geometry.num_sources == 0:
-        middle = 2.0 / (1.0 / hypotheses[0] + 1.0 / hypotheses[-1])
-        return middle.expand(images.shape[-2:]).clone(), torch.zeros_like(images[0, 0])
-    grey = to_grey(images)
-    small = F.avg_pool2d(grey, STRIDE)
-    scores, visible = match_views(patch_features(small), geometry, hypotheses)
-    views = visible.float().sum(0)
-    mean_score = scores.sum(0) / views.clamp(min=1.0)
-    cost = torch.where(views > 0, 1.0 - mean_score, UNSEEN_COST).clamp(max=WORST_COST)
-    smooth = smooth_semi_global(cost, small[0, 0])
-    choice = choose_plane(smooth, cost, hypotheses)
-    confidence = match_confidence(choice, scores, visible, geometry)
-    inverse_depth, confidence = upsample_along_edges(choice.inverse_depth, confidence, small[0, 0], grey[0, 0])
-    return inverse_depth.reciprocal().clamp(hypotheses[0], hypotheses[-1]), confidence
-
-
-def match_views(features: Tensor, geometry: SweepGeometry, hypotheses: Tensor) -> tuple[Tensor, Tensor]:
-    """Correlation [S,L,h,w] of the first image with each other one at every depth, and where it is visible."""
-    pairs = [
-        view_scores(features[:1], features[s + 1, None], geometry, s, hypotheses[None])
-        for s in range(geometry.num_sources)
-    ]
-    return torch.cat([scores for scores, _ in pairs]), torch.cat([visible for _, visible in pairs])
-
-
-def match_confidence(choice: PlaneChoice, scores: Tensor, visible: Tensor, geometry: SweepGeometry) -> Tensor:
-    """Estimated probability [h,w] that the chosen depth is within 5 % of the truth."""
-    features = confidence_features(choice, scores, visible, geometry)
-    logit = (
-        sum(weight * feature for weight, feature in zip(CONFIDENCE_WEIGHTS, features, strict=True)) + CONFIDENCE_BIAS
-    )
-    seen = visible.gather(1, choice.plane.expand(visible.shape[0], 1, -1, -1)).any(0)[0]
-    evidence = ((1.0 - choice.entropy) / FULL_EVIDENCE).clamp(max=1.0)  # a flat wall is smooth for want of any match
-    return torch.where(seen, torch.sigmoid(logit) * evidence, 0.0)
-
-
-def confidence_features(
-    choice: PlaneChoice, scores: Tensor, visible: Tensor, geometry: SweepGeometry
-) -> tuple[Tensor, ...]:
-    """What separates right from wrong matches, each [h,w]: how far apart the likely planes are, how much depth varies
-    nearby, the correlation in the worst view that sees the point, and the share of views that agree."""
-    at = choice.plane.expand(scores.shape[0], 1, -1, -1)
-    per_view = torch.where(visible.gather(1, at), scores.gather(1, at), 1.0)
-    inverse = choice.inverse_depth[None, None]
-    highest, lowest = F.max_pool2d(inverse, 5, 1, 2), -F.max_pool2d(-inverse, 5, 1, 2)
-    variation = ((highest - lowest) / inverse)[0, 0]
-    agreement = source_agreement(choice.inverse_depth, choice.cost, geometry)
-    return (
-        torch.log(choice.relative_spread + 0.003),
-        torch.log(variation + 0.01),
-        per_view.amin(0)[0],
-        agreement,
-    )

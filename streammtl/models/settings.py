@@ -84,6 +84,9 @@ class ModelSettings(BaseModel):
     neighbour_rule: NeighbourRule | None = Field(
         None, description="best neighbours by parallax, or nearest by distance"
     )
+    sweep: bool = Field(
+        False, description="refine a cross-view network's depth by comparing patches of the images, as planesweep does"
+    )
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> ModelSettings:
