@@ -134,6 +134,10 @@ def test_a_map_up_to_scale_is_judged_after_its_scale_is_put_right(tmp_path):
     assert (
         metric["surface"]["alignment"] == "se3" and metric["surface"]["trajectory_aligned"]["at_5cm"]["f_score"] < 0.2
     )
+    asked = evaluate_map(open_map(tmp_path / "n.zarr"), folder, FEW, scaled=True)
+    assert (
+        asked["surface"]["alignment"] == "sim3" and asked["surface"]["trajectory_aligned"]["at_2cm"]["f_score"] > 0.999
+    )
 
 
 def test_icp_takes_out_what_the_trajectory_left(tmp_path):
