@@ -13,14 +13,19 @@ from streammtl.models.settings import ModelSettings
 from streammtl.models.shipped import shipped_weights
 
 
-def test_cvm_lite_comes_with_weights_of_the_checksum_that_is_written_beside_them():
-    found = shipped_weights("cvm-lite")
+SHIPPED = pytest.mark.parametrize("name", ["cvm-lite", "m2h-cvm"])
+
+
+@SHIPPED
+def test_weights_have_the_checksum_that_is_written_beside_them(name):
+    found = shipped_weights(name)
     assert hashlib.sha256(found.path.read_bytes()).hexdigest() == found.sha256
     assert found.path.stat().st_size < 25e6
 
 
-def test_they_find_the_depth_and_normal_of_a_textured_wall(scenes):
-    model = build_model(ModelSettings(name="cvm-lite", precision="fp32"))
+@SHIPPED
+def test_they_find_the_depth_and_normal_of_a_textured_wall(scenes, name):
+    model = build_model(ModelSettings(name=name, precision="fp32"))
     batch, truth = scenes.batch(scenes.scene(), [scenes.pose(), scenes.pose(x=-0.12), scenes.pose(x=0.1)], (192, 256))
     outputs = model.predict(batch)
     depth = outputs.values["depth"][0, 0]
