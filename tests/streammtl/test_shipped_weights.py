@@ -12,7 +12,6 @@ from streammtl.models.registry import build_model
 from streammtl.models.settings import ModelSettings
 from streammtl.models.shipped import shipped_weights
 
-
 SHIPPED = pytest.mark.parametrize("name", ["cvm-lite", "m2h-cvm"])
 
 
