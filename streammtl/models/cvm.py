@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from streammtl.crossview.photometric_sweep import NUM_PLANES, DepthPrior, photometric_sweep
+from streammtl.crossview.photometric_sweep import NUM_PLANES, SAME, DepthPrior, photometric_sweep
 from streammtl.encoders.registry import build_encoder
 from streammtl.errors import CheckpointError
 from streammtl.geometry import face_camera
@@ -25,7 +24,6 @@ from streammtl.tasks.activations import activate
 from streammtl.tasks.registry import task_spec
 from streammtl.views import ScaleStatus, TaskOutputs, ViewBatch
 
-GOOD_DEPTH_ERROR = 0.05  # relative; confidence is the probability of being better
 TASKS = ("depth", "semantics", "normals", "boundaries")
 
 
@@ -111,5 +109,5 @@ def build_network(settings: ModelSettings, network_settings: NetworkSettings) ->
 
 
 def laplace_confidence(log_scale: Tensor) -> Tensor:
-    """P(|log depth error| < log 1.05) [B,1,H,W] of a Laplace distribution with that scale."""
-    return 1.0 - torch.exp(-math.log1p(GOOD_DEPTH_ERROR) * torch.exp(-log_scale))
+    """P(|log depth error| < SAME, log 1.05) [B,1,H,W] of a Laplace distribution with that scale."""
+    return 1.0 - torch.exp(-SAME * torch.exp(-log_scale))
