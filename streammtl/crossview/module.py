@@ -19,6 +19,7 @@ from streammtl.crossview.multiview_transformer import MultiViewTransformer
 from streammtl.crossview.neighbours import best_neighbours
 from streammtl.crossview.settings import CrossViewSettings
 from streammtl.crossview.spatial_encoder import STRIDE, SpatialEncoder
+from streammtl.crossview.view_memory import ViewMemory
 from streammtl.crossview.warp import sweep_geometry
 from streammtl.encoders.pyramid import Encoder
 from streammtl.errors import ConfigError
@@ -75,6 +76,7 @@ class CrossViewModule(nn.Module):
             raise ConfigError(f"match_features={settings.match_features} needs the network's encoder; use own.")
         else:
             self.encoder = EncoderFeatures(encoder, settings.match_features, settings.channels)
+        self.memory: ViewMemory | None = None  # for whoever predicts with weights that stay
         self.transformer = MultiViewTransformer(settings.channels, settings.layers)
         fine = settings.cost_volume and settings.volume_stride < STRIDE
         self.fine = (
@@ -112,16 +114,18 @@ class CrossViewModule(nn.Module):
         mask = batch.view_mask
         images = torch.where(mask[..., None, None, None], batch.images, 0.0).flatten(0, 1)
         detail = None
-        if self.fine is not None:
+        if not isinstance(self.encoder, SpatialEncoder):
+            features = self.encoder(encoder, images)
+        elif self.memory is None or images.device.type != "cpu" or torch.compiler.is_compiling():
             features, detail = self.encoder.with_detail(images)
         else:
-            features = self.encoder(*((images,) if isinstance(self.encoder, SpatialEncoder) else (encoder, images)))
+            features, detail = self.memory(self.encoder.with_detail, images)
         count = max(1, min(self.settings.num_neighbours, mask.shape[1] - 1))
         neighbours, valid = best_neighbours(batch.T_world_cam, mask, count, self.settings.neighbour_rule)
         if self.settings.single_view is SingleView.DUPLICATE:
             neighbours, valid = itself_for_lonely_views(neighbours, valid)
         features = self.transformer(features.unflatten(0, mask.shape), neighbours, valid)
-        if detail is None:
+        if self.fine is None:
             return features, features, neighbours, valid
         matched = self.fine(features.flatten(0, 1), detail).unflatten(0, mask.shape)
         return features, matched, neighbours, valid

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from streammtl.crossview.tracing import all_are_there
 from streammtl.crossview.windows import merge_windows, shifted_mask, sine_positions, split_windows
 from streammtl.errors import ShapeError
 
@@ -39,8 +40,10 @@ class MultiViewTransformer(nn.Module):
         window = sine_positions(height // SPLITS, width // SPLITS, channels, features.device)
         x = features.permute(0, 1, 3, 4, 2) + window.repeat(SPLITS, SPLITS, 1)
         same_side = shifted_mask(SPLITS, height, width, features.device)
+        # masks that forbid nothing cost a CPU a tenth of the network, and asking it for them costs nothing
+        some_missing = not all_are_there(neighbour_valid)
         for block in self.blocks:
-            x = block(x, neighbours, neighbour_valid, same_side)
+            x = block(x, neighbours, neighbour_valid if some_missing else None, same_side)
         return self.adapter(x).permute(0, 1, 4, 2, 3)
 
 
@@ -57,7 +60,8 @@ class TransformerBlock(nn.Module):
         )
         self.norm_self, self.norm_message, self.norm_out = (nn.LayerNorm(channels) for _ in range(3))
 
-    def forward(self, x: Tensor, neighbours: Tensor, neighbour_valid: Tensor, same_side: Tensor) -> Tensor:
+    def forward(self, x: Tensor, neighbours: Tensor, neighbour_valid: Tensor | None, same_side: Tensor) -> Tensor:
+        """neighbour_valid None: all of them are there."""
         batch, views, height, width, channels = x.shape
         count = neighbours.shape[-1]
         tokens = split_windows(x.flatten(0, 1), SPLITS, self.shifted)  # [N,W,T,C]
@@ -68,18 +72,26 @@ class TransformerBlock(nn.Module):
 
         by_view = tokens.view(batch, views, windows, length, channels)
         rows = torch.arange(batch, device=x.device)[:, None, None]
-        keys = torch.where(neighbour_valid[..., None, None, None], by_view[rows, neighbours], 0.0)  # [B,V,k,W,T,C]
+        keys = by_view[rows, neighbours]  # [B,V,k,W,T,C]
+        mask = same_side.repeat(1, 1, count)[None] if self.shifted else None
+        if neighbour_valid is not None:
+            keys = torch.where(neighbour_valid[..., None, None, None], keys, 0.0)
+            mask = _allowed(neighbour_valid, length) if mask is None else mask & _allowed(neighbour_valid, length)
         keys = keys.permute(0, 1, 3, 2, 4, 5).reshape(batch * views, windows, count * length, channels)
-        any_valid = neighbour_valid.any(-1)
-        # a view without neighbours attends to zeros, and its message is dropped below: softmax over nothing is NaN
-        allowed = (neighbour_valid | ~any_valid[..., None]).flatten(0, 1)  # [N,k]
-        mask = allowed.repeat_interleave(length, -1)[:, None, None, :]  # [N,1,1,k·T]
-        if self.shifted:
-            mask = mask & same_side.repeat(1, 1, count)[None]
         message = self.norm_message(self.cross_attention(tokens, keys, mask))
         message = self.norm_out(self.feed_forward(torch.cat((tokens, message), -1)))
-        tokens = tokens + torch.where(any_valid.flatten()[:, None, None, None], message, 0.0)
-        return merge_windows(tokens, SPLITS, self.shifted, height, width).view(x.shape)
+        if neighbour_valid is not None:
+            message = torch.where(neighbour_valid.any(-1).flatten()[:, None, None, None], message, 0.0)
+        return merge_windows(tokens + message, SPLITS, self.shifted, height, width).view(x.shape)
+
+
+def _allowed(neighbour_valid: Tensor, length: int) -> Tensor:
+    """Keys bool [N,1,1,k·T] that may be attended to, for neighbours [B,V,k] of T tokens in each window.
+
+    A view without neighbours attends to zeros, and its message is dropped: softmax over nothing is NaN.
+    """
+    allowed = (neighbour_valid | ~neighbour_valid.any(-1, keepdim=True)).flatten(0, 1)  # [N,k]
+    return allowed.repeat_interleave(length, -1)[:, None, None, :]
 
 
 class WindowAttention(nn.Module):

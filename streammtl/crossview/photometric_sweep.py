@@ -83,8 +83,8 @@ def sweep_sample(
     grey = to_grey(images)
     small = F.avg_pool2d(grey, STRIDE)
     scores, visible = match_views(patch_features(small), geometry, hypotheses)
-    views = visible.float().sum(0)
-    mean_score = scores.sum(0) / views.clamp(min=1.0)
+    views = _sum_over_views(visible.float())
+    mean_score = _sum_over_views(scores) / views.clamp(min=1.0)
     cost = torch.where(views > 0, 1.0 - mean_score, UNSEEN_COST).clamp(max=WORST_COST)
     if prior is not None:
         cost = cost + prior_cost(*prior, hypotheses)
@@ -119,7 +119,21 @@ def match_views(features: Tensor, geometry: SweepGeometry, hypotheses: Tensor) -
         view_scores(features[:1], features[s + 1, None], geometry, s, hypotheses[None])
         for s in range(geometry.num_sources)
     ]
-    return torch.cat([scores for scores, _ in pairs]), torch.cat([visible for _, visible in pairs])
+    scores, visible = (torch.cat([_planes_last(of) for of in maps]) for maps in zip(*pairs, strict=True))
+    return scores.permute(0, 3, 1, 2), visible.permute(0, 3, 1, 2)
+
+
+def _planes_last(volume: Tensor) -> Tensor:
+    """[1,L,h,w] as [1,h,w,L]: how the cost volume and the smoothing hold it, on a CPU, so that nothing is moved."""
+    return volume.permute(0, 2, 3, 1)
+
+
+def _sum_over_views(volume: Tensor) -> Tensor:
+    """[S,...] to [...], view by view: a sum of PyTorch over the first axis is slow unless that is memory's order."""
+    total = volume[0].clone(memory_format=torch.preserve_format)
+    for of_view in volume[1:]:
+        total += of_view
+    return total
 
 
 def match_confidence(choice: PlaneChoice, scores: Tensor, visible: Tensor, geometry: SweepGeometry) -> Tensor:

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 REFINING_WINDOW = 7  # pixels
@@ -64,6 +63,19 @@ def refine_position(cost: Tensor, plane: Tensor) -> Tensor:
 
 
 def box_mean(volume: Tensor, side: int) -> Tensor:
-    """Mean over side x side pixels of every slice of [L,h,w]; fewer at the border."""
-    rows = F.avg_pool2d(volume[None], (side, 1), 1, (side // 2, 0), count_include_pad=False)
-    return F.avg_pool2d(rows, (1, side), 1, (0, side // 2), count_include_pad=False)[0]
+    """Mean over side x side pixels (side odd) of every slice of [L,h,w]; fewer at the border."""
+    reach = side // 2
+    lines = volume.permute(1, 2, 0).contiguous()  # [h,w,L], in which a shift by a pixel is a plain view
+    columns = _neighbour_sum(lines, reach)
+    total = _neighbour_sum(columns.transpose(0, 1), reach).transpose(0, 1)
+    high, wide = (_neighbour_sum(lines.new_ones(count), reach) for count in lines.shape[:2])
+    return total.div_((high[:, None] * wide)[..., None]).permute(2, 0, 1)
+
+
+def _neighbour_sum(lines: Tensor, reach: int) -> Tensor:
+    """Sum over the entries at most `reach` away along the first axis."""
+    total = lines.clone()
+    for step in range(1, min(reach, len(lines) - 1) + 1):
+        total[step:] += lines[:-step]
+        total[:-step] += lines[step:]
+    return total

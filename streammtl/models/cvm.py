@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from streammtl.crossview.photometric_sweep import NUM_PLANES, SAME, DepthPrior, photometric_sweep
+from streammtl.crossview.view_memory import ViewMemory
 from streammtl.encoders.registry import build_encoder
 from streammtl.errors import CheckpointError
 from streammtl.geometry import face_camera
@@ -48,6 +49,8 @@ class CrossViewPredictor(Predictor):
         if settings.weights is None and not settings.allow_untrained:
             settings = self._with_shipped_weights(settings)
         self.network = build_network(settings, self.network_settings).to(self.device).eval()
+        if self.network.cross_view is not None:
+            self.network.cross_view.memory = ViewMemory()
         self._low_precision = reads_bf16(settings.precision, self.device)
 
     def _with_shipped_weights(self, settings: ModelSettings) -> ModelSettings:

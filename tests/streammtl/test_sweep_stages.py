@@ -97,10 +97,11 @@ def test_a_uniform_volume_has_full_entropy_and_a_sharp_one_none():
     torch.testing.assert_close(choice.entropy[0, 1], torch.tensor(1.0))
 
 
-def test_box_means_are_means():
+def test_box_means_are_means_also_where_the_box_is_larger_than_the_image():
     volume = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(box_mean(volume, 3)[:, 4, 5], volume[:, 3:6, 4:7].mean((1, 2)))
     torch.testing.assert_close(box_mean(volume, 3)[:, 0, 0], volume[:, :2, :2].mean((1, 2)))
+    torch.testing.assert_close(box_mean(volume, 21)[:, 4, 5], volume.mean((1, 2)))
 
 
 def test_a_source_agrees_with_what_it_sees_and_not_with_what_is_hidden(scenes):
