@@ -93,4 +93,4 @@ def _gpu() -> Finding:
     check: Callable[[], bool] = torch.cuda.is_available
     if check():
         return Finding("GPU", True, torch.cuda.get_device_name(0))
-    return Finding("GPU", False, "none; models run on the processor", optional=True)
+    return Finding("GPU", False, "none; models and fusion run on the processor", optional=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mapping.fusion.anchor import new_anchor
-from mapping.fusion.grid import VoxelGrid
+from mapping.fusion.choice import Grid, grid_from, new_grid
 from mapping.fusion.on_disk import array_on_disk, on_disk
 from mapping.records import FrameRecord, KeyframeRecord, Submap
 from mapping.slam.rigid import moved_pose
@@ -54,7 +54,7 @@ class _Growing:
     number: int
     component: int
     T_world_submap: np.ndarray
-    grid: VoxelGrid
+    grid: Grid
     first_frame: int
     keyframes: int = 0
 
@@ -195,7 +195,7 @@ class Mapping:
         number = self._next_number()
         first_frame = self._first_frame(component, first_frame)
         anchor = new_anchor(T_world_cam, self._settings.fusion)
-        self._open = _Growing(number, component, anchor, VoxelGrid(self._settings.fusion), first_frame)
+        self._open = _Growing(number, component, anchor, new_grid(self._settings.fusion), first_frame)
 
     def _first_frame(self, component: int, keyframe: int) -> int:
         """Frames without a submap so far belong to the new one; so do those in which its component started."""
@@ -351,7 +351,7 @@ class Mapping:
             return None
         number, component, first_frame, keyframes = (int(x) for x in growing)
         submap = open_map(self._path).submap(number)
-        grid = VoxelGrid.from_blocks(self._settings.fusion, submap.blocks)
+        grid = grid_from(self._settings.fusion, submap.blocks)
         return _Growing(number, component, submap.T_world_submap, grid, first_frame, keyframes)
 
 

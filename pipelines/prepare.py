@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streammtl
+from mapping.fusion.choice import fusion_device
 from mapping.store.header import CameraRecord, LabelSpaceRecord, MapHeader, Provenance
 from mapping.store.reader import is_map, open_map
 from pipelines.calibrate import Calibration, calibrate
@@ -133,6 +134,7 @@ def _open(request: Request, settings: Settings, camera: Camera | str | None) -> 
 
 
 def _check_sources(settings: Settings, recording: Recording) -> None:
+    fusion_device(settings.fusion)  # here, not in the midst of a run
     if settings.tracker.name == "given" and not recording.has_poses:
         raise ConfigError(f"tracker=given needs poses, and {recording.name} has none. Give --poses FILE.")
     if settings.run.depth == "sensor" and not recording.has_depth:

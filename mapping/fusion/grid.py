@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mapping.fusion.allocation import blocks_in_view
-from mapping.fusion.block_index import BlockIndex, check_reach, unique_blocks
+from mapping.fusion.block_index import BlockIndex, check_reach
 from mapping.fusion.integration import Projection, VoxelRules, integrate_blocks
 from mapping.fusion.labels import pixel_labels
 from mapping.fusion.observation import DepthObservation
@@ -13,9 +13,9 @@ from mapping.fusion.pixels import Intrinsics, PixelMaps, greatest_slope, pixel_m
 from mapping.fusion.precision import from_stored, to_stored
 from mapping.fusion.record_memory import RecordMemory
 from mapping.fusion.settings import FusionSettings
+from mapping.fusion.stored_blocks import check_stored
 from mapping.fusion.voxels import MOST, from_blocks, record_words, to_blocks, units_of
 from mapping.records import Blocks
-from streammtl.errors import MapError
 
 FIRST_CAPACITY = 512  # blocks
 
@@ -100,18 +100,10 @@ class VoxelGrid:
     def from_blocks(cls, settings: FusionSettings, blocks: Blocks) -> VoxelGrid:
         """A grid that goes on from stored blocks.
 
-        Raises: MapError when a block appears twice or the number of labels per voxel is not that of the settings.
+        Raises: MapError as `check_stored`.
         """
-        count, k = len(blocks), settings.labels_per_voxel
-        if len(unique_blocks(np.ascontiguousarray(blocks.index, np.int32))) != count:
-            raise MapError(
-                "the same block appears twice among stored blocks; the submap is damaged, map the recording again"
-            )
-        if blocks.label_ids.shape[-1] != k:
-            raise MapError(
-                f"blocks keep {blocks.label_ids.shape[-1]} labels per voxel, fusion.labels_per_voxel is {k}; a map "
-                "is continued with the settings it was begun with."
-            )
+        check_stored(blocks, settings)
+        count = len(blocks)
         grid = cls(settings)
         grid._reserve(count)
         slots = grid._free[:count]

@@ -6,20 +6,20 @@ from collections.abc import Iterable
 
 import cv2
 
-from mapping.fusion.grid import VoxelGrid
+from mapping.fusion.choice import Grid, new_grid
 from mapping.fusion.observation import DepthObservation
 from mapping.fusion.settings import FusionSettings
 from mapping.records import KeyframeRecord
 
 
-def refuse(keyframes: Iterable[KeyframeRecord], settings: FusionSettings) -> VoxelGrid:
+def refuse(keyframes: Iterable[KeyframeRecord], settings: FusionSettings) -> Grid:
     """The grid that keyframes of one submap give, in their order; other settings, or corrected poses, give another.
 
     Keyframes keep depth, confidence, the most probable label and the image: a grid fused from nothing else comes out
     the same, bit by bit. What a keyframe does not keep (further labels, probabilities) counts as
     absent, and a map keeps depth as f16 and images as JPEG.
     """
-    grid = VoxelGrid(settings)
+    grid = new_grid(settings)
     for keyframe in keyframes:
         grid.integrate(observation_of(keyframe))
     return grid

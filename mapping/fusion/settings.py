@@ -18,6 +18,11 @@ class FusionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="where voxels live: auto (CUDA where there is one), cpu, cuda, cuda:1, ...",
+    )
     voxel_size_m: float = Field(0.02, gt=0, le=1, description="m, side of a voxel")
     truncation_m: float = Field(
         0.05, gt=0, description="m, half width of the band around a surface that is stored; 2.5 voxels where not given"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mapping.fusion.choice import fusion_device
 from mapping.fusion.refusion import refuse
 from mapping.fusion.settings import FusionSettings
 from mapping.records import Submap
@@ -24,8 +25,10 @@ def refuse_map(
     """Writes a map whose voxels come from the keyframes of another with these settings; gives its header.
 
     Poses, frames, anchors and keyframes stay as they are; so does the other map. Keyframes keep one label a pixel and
-    no probability, so evidence for others is gone. Raises: StoreError for a map without keyframes, and a damaged one.
+    no probability, so evidence for others is gone. Raises: StoreError for a map without keyframes, and a damaged one;
+    ConfigError for a device that is absent.
     """
+    fusion_device(fusion)  # before anything is written
     reader = open_map(path)
     header = reader.header
     if not header.keyframes:

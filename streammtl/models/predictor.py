@@ -56,6 +56,8 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:<number>.") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device {name!r} was asked for but PyTorch finds no CUDA device here; use auto or cpu.")
+    if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise ConfigError(f"device {name!r} was asked for but PyTorch finds {count} CUDA devices here; use cuda:0.")
     return device
 
 

@@ -1,0 +1,49 @@
+"""Label evidence per voxel: k counters that never miss a frequent label."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mapping.fusion.tensors.pixels import EVIDENCE_BITS
+from mapping.fusion.voxels import LABEL_MOST
+
+CHANCE_BITS = 7  # of the chances that voxels come with
+
+
+def collect_labels(ids: Tensor, weights: Tensor, seen: Tensor, near: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
+    """Ids and weights u8 [B,k,512] after voxels that are `near` bool [B,512] have seen labels i32 [B,512,m] of `Pixels`.
+
+    The weighted summary of Misra and Gries (1982) as in the kernel of the CPU: a label without a counter takes an empty
+    one; if there is none, all counters pay what the newcomer brings until one of them is empty. Beyond the greatest
+    weight all counters shrink. `chance` i32 [B,512] in 0..127 decides which way is rounded.
+    """
+    if seen.shape[-1] == 0:
+        return ids, weights
+    ids, weights = ids.short(), weights.short()  # as much as is needed: most of the bytes that move are these
+    chance = chance * 2 + 1 << EVIDENCE_BITS - CHANCE_BITS - 1
+    for number in range(seen.shape[-1]):
+        turn = (number & 1) << EVIDENCE_BITS - 1  # the second label of a pixel takes another chance
+        rounding = chance + turn & (1 << EVIDENCE_BITS) - 1
+        evidence = ((seen[..., number] >> 8) + rounding >> EVIDENCE_BITS).clamp(max=LABEL_MOST)
+        evidence = torch.where(near, evidence, 0).short()
+        ids, weights = _count(ids, weights, (seen[..., number] & 255).short(), evidence, chance)
+    return ids.byte(), weights.byte()
+
+
+def _count(ids: Tensor, weights: Tensor, label: Tensor, evidence: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
+    """Counters i16 [B,k,512] after evidence i16 [B,512] for a label i16 [B,512]."""
+    found = (ids == label[:, None]).any(1)
+    paid = torch.where(found, 0, torch.minimum(weights.amin(1), evidence))  # an empty counter has nothing to pay
+    weights = weights - paid[:, None]
+    ids = torch.where(weights > 0, ids, 0)
+    left = evidence - paid
+    takes = ids == torch.where(found, label, 0)[:, None]
+    order = torch.arange(ids.shape[1], dtype=torch.int16, device=ids.device)[:, None]
+    takes = order == torch.where(takes & (left > 0)[:, None], order, ids.shape[1]).amin(1, keepdim=True)  # the first
+    ids = torch.where(takes, label[:, None], ids)
+    weights = torch.where(takes, weights + left[:, None], weights)
+    above = (weights.amax(1, keepdim=True) - LABEL_MOST).clamp(min=0)
+    shrunk = (weights * (LABEL_MOST / (LABEL_MOST + above)) + (chance * 2.0**-EVIDENCE_BITS)[:, None]).short()
+    weights = torch.where(takes, weights.clamp(max=LABEL_MOST), shrunk)
+    return torch.where(weights > 0, ids, 0), weights
