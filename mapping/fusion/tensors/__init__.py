@@ -1,1 +1,1 @@
-"""Fusion as tensor operations, for voxels that live on a GPU. A CPU gives the same, more slowly than its own kernels."""
+"""Fusion as tensor operations, for voxels that live on a GPU. They run on a CPU too, where the kernels are faster."""

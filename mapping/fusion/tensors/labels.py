@@ -12,7 +12,7 @@ CHANCE_BITS = 7  # of the chances that voxels come with
 
 
 def collect_labels(ids: Tensor, weights: Tensor, seen: Tensor, near: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
-    """Ids and weights u8 [B,k,512] after voxels that are `near` bool [B,512] have seen labels i32 [B,512,m] of `Pixels`.
+    """Ids and weights u8 [B,k,512] after voxels that are `near` bool [B,512] saw labels i32 [B,512,m] as in `Pixels`.
 
     The weighted summary of Misra and Gries (1982) as in the kernel of the CPU: a label without a counter takes an empty
     one; if there is none, all counters pay what the newcomer brings until one of them is empty. Beyond the greatest

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 
 from mapping.fusion.observation import DepthObservation
 from mapping.fusion.settings import FusionSettings
-from mapping.fusion.voxels import LABEL_MOST, units_of
+from mapping.fusion.voxels import COLOUR_ONE, LABEL_MOST, TSDF_ONE, units_of
 from mapping.records import BLOCK_SIZE
 
 
@@ -129,3 +130,16 @@ def voxels_of(blocks) -> dict[tuple[int, int, int], list]:
         coordinates = tuple(int(c) for c in blocks.index[m].astype(int) * BLOCK_SIZE + (x, y, z))
         voxels[coordinates] = [float(blocks.tsdf[place]), float(blocks.weight[place]), blocks.colour[place], labels]
     return voxels
+
+
+def assert_agrees(blocks, reference: ReferenceGrid, frames: int) -> None:
+    """Blocks after so many frames are the reference's, voxel by voxel; each update rounds by less than a unit."""
+    fast, units = voxels_of(blocks), units_of(reference.settings)
+    assert fast.keys() == reference.voxels.keys()
+    for coordinates, (tsdf, weight, colour, labels) in reference.voxels.items():
+        ours = fast[coordinates]
+        assert ours[0] == pytest.approx(tsdf, abs=frames / TSDF_ONE)
+        assert ours[1] == pytest.approx(weight, abs=1.01 * frames * units.weight)
+        np.testing.assert_allclose(ours[2], colour, atol=frames / COLOUR_ONE + 0.5)
+        for label in ours[3].keys() | labels.keys():
+            assert ours[3].get(label, 0) == pytest.approx(labels.get(label, 0), abs=4 * frames * units.label)

@@ -5,7 +5,6 @@ import pytest
 from mapping.fusion.grid import VoxelGrid
 from mapping.fusion.precision import from_stored, to_stored
 from mapping.fusion.settings import FusionSettings
-from mapping.fusion.voxels import COLOUR_ONE, TSDF_ONE, units_of
 from mapping.records import BLOCK_SIZE
 from streammtl.errors import CameraError, GeometryError, MapError, ShapeError
 from tests.mapping.fusion.fusion_scenes import (
@@ -16,7 +15,7 @@ from tests.mapping.fusion.fusion_scenes import (
     small_camera,
     sphere_depth,
 )
-from tests.mapping.fusion.reference_fusion import ReferenceGrid, voxels_of
+from tests.mapping.fusion.reference_fusion import ReferenceGrid, assert_agrees, voxels_of
 
 SETTINGS = FusionSettings(voxel_size_m=0.05, truncation_m=0.12, far_m=1.5, max_weight=3.0)
 POSES = [pose((0, 0, 0)), pose((-0.1, 0.05, 0.02), (0.3, 1, 0.2), 0.25), pose((0.08, -0.03, -0.1), (1, 0.2, 0), -0.2)]
@@ -39,18 +38,8 @@ def test_the_kernels_agree_with_the_slow_reference_voxel_by_voxel():
     reference = ReferenceGrid(SETTINGS)
     for observation in observations:
         reference.integrate(observation, np.array([-24, -24, -8]), np.array([24, 24, 40]))
-    fast = voxels_of(fused(SETTINGS, observations).blocks())
-    assert fast.keys() == reference.voxels.keys()
-    assert len(fast) > 1500
-    units, frames = units_of(SETTINGS), len(observations)
-    for coordinates, (tsdf, weight, colour, labels) in reference.voxels.items():
-        ours = fast[coordinates]
-        # each update rounds by less than a unit
-        assert ours[0] == pytest.approx(tsdf, abs=frames / TSDF_ONE)
-        assert ours[1] == pytest.approx(weight, abs=1.01 * frames * units.weight)
-        np.testing.assert_allclose(ours[2], colour, atol=frames / COLOUR_ONE + 0.5)
-        for label in ours[3].keys() | labels.keys():
-            assert ours[3].get(label, 0) == pytest.approx(labels.get(label, 0), abs=4 * frames * units.label)
+    assert len(reference.voxels) > 1500
+    assert_agrees(fused(SETTINGS, observations).blocks(), reference, frames=len(observations))
 
 
 def test_a_frontal_pixel_at_one_metre_weighs_one_and_at_two_metres_a_quarter():
