@@ -2,6 +2,8 @@
 blocks, and beside a bound: the time to read the frame once and to read and write the voxels of changed blocks once.
 
 python benchmarks/fusion.py [RECORDING_FOLDER] [--frames N] [--threads N] [--rounds N] [--accuracy] [--json]
+python -m benchmarks.fusion [RECORDING_FOLDER] --device cuda [--compile]    # on a GPU, beside Open3D's there
+python -m benchmarks.fusion [RECORDING_FOLDER] --operations --frames 6      # what a GPU would be asked for
 
 Without a recording: frames of an exactly ray-cast room, 640x480. All sides get the same frames in alternating rounds,
 allocation and integration together. Of each frame the best round counts; the figure is the mean over the frames after
@@ -9,6 +11,10 @@ the first. CPU time is the sum over all threads; on a busy machine only it says 
 
 --accuracy compares our surface with Open3D's, of the same frames at the same voxel size and truncation, instead of
 times; both meshes hold what was seen at least once. It takes 100 frames unless told otherwise.
+
+--device cuda measures tensor operations on voxels that live there, until the GPU is done with the frame; --compile has
+PyTorch fuse them first, which takes minutes, in rounds that do not count where there is more than one. --operations
+counts them instead, with the bytes that they read and write, on the CPU.
 """
 
 from __future__ import annotations
@@ -31,6 +37,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--accuracy", action="store_true")
+    parser.add_argument("--device", default="cpu", help="cuda, cuda:1, ...: there instead of on the CPU")
+    parser.add_argument("--compile", action="store_true", help="with --device cuda")
+    parser.add_argument("--operations", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):  # read when the libraries are loaded, below
@@ -38,6 +47,9 @@ def main() -> None:
     if arguments.accuracy:
         count = arguments.frames or 100
         print(json.dumps([accuracy(arguments.recording, count, size) for size in (0.02, 0.01)], indent=2))
+        return
+    if arguments.device != "cpu" or arguments.operations:
+        print(json.dumps(as_tensors(arguments), indent=2))
         return
     rows = measure(arguments.recording, arguments.frames or 40, arguments.rounds)
     if arguments.json:
@@ -49,6 +61,17 @@ def main() -> None:
             f"{row['voxel_mm']:5.0f} mm  {row['what']:38s} {row['wall_ms']:7.2f} ms wall  {row['cpu_ms']:7.2f} ms CPU  "
             f"{row['blocks']:6d} blocks"
         )
+
+
+def as_tensors(arguments: argparse.Namespace) -> list[dict]:
+    from benchmarks import fusion_tensors
+    from streammtl.models.predictor import choose_device
+
+    count = arguments.frames or 40
+    frames = recorded(arguments.recording, count) if arguments.recording else room_frames(count)
+    if arguments.operations:
+        return fusion_tensors.operations(frames)
+    return fusion_tensors.times(choose_device(arguments.device), frames, arguments.rounds, arguments.compile)
 
 
 def measure(recording: str | None, count: int, rounds: int) -> list[dict]:

@@ -48,7 +48,7 @@ def assert_same(a: Blocks, b: Blocks):
 
 
 def assert_same_to_rounding(ours: Blocks, kernels: Blocks, settings: FusionSettings, frames: int, apart=0.0):
-    """Every update of either rounds by less than a unit; but for a share of `apart`, of voxels on a border of pixels."""
+    """Every update of either rounds by less than a unit, but for a share of `apart`: voxels on the border of pixels."""
     np.testing.assert_array_equal(ours.index, kernels.index)
     units = units_of(settings)
     for name, tolerance in (
@@ -225,7 +225,7 @@ def test_what_does_not_fit_is_named():
 def test_every_stage_compiles_as_a_whole_but_for_the_count_of_blocks():
     plain = Stages()
     whole = {name: torch.compile(getattr(plain, name), backend="eager", fullgraph=True) for name in STAGES_IN_ONE}
-    grid = TensorGrid(SETTINGS, CPU, plain._replace(**whole))
+    grid = TensorGrid(SETTINGS, CPU, plain._replace(**whole, find=torch.compile(plain.find, backend="eager")))
     assert_same(fused(grid, ROUGH)[0].blocks(), on_tensors(SETTINGS, ROUGH))
 
 
