@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from streammtl.camera import Camera
 TILE = 8  # pixels along each side of the finest tiles
 WINDOW = 4  # tiles along each side that a block is compared with
 ROUNDING_PX = 1e-2
+LINE = 0x3C6EF35F  # an odd number: lines take other chances than their neighbours
 
 
 class Frame(NamedTuple):
@@ -24,6 +26,7 @@ class Frame(NamedTuple):
     image: Tensor  # u8 [h,w,3]
     label_ids: Tensor  # u8 [h,w,m]
     label_probabilities: Tensor  # f32 [h,w,m]
+    turn: Tensor  # i32 [], by which chances differ from those of a frame with another pose
 
 
 class Lens(NamedTuple):
@@ -31,6 +34,7 @@ class Lens(NamedTuple):
 
     focal: Tensor  # f32 [2,1,1] px
     rays: Tensor  # f32 [2,h,w], x and y at depth 1
+    places: Tensor  # i32 [h,w], by which chances differ from pixel to pixel
     ray_squared: Tensor  # f32 [h,w], squared length of (x, y, 1)
     centre: Tensor  # f32 [2,1] px, of the optical axis, from the outer corner of the border
     last: Tensor  # f32 [2,1] px, the first value beyond the image; in the border
@@ -58,6 +62,7 @@ def frame_of(observation: DepthObservation, device: torch.device) -> Frame:
         moved(observation.image, np.uint8),
         labels,
         torch.ones_like(labels, dtype=torch.float32) if probabilities is None else moved(probabilities, np.float32),
+        moved(np.uint32(zlib.crc32(observation.T_submap_cam.tobytes())).view(np.int32), np.int32),
     )
 
 
@@ -78,6 +83,7 @@ def lens_of(camera: Camera, device: torch.device) -> Lens:
     return Lens(
         focal=on_device(focal[:, None, None]),
         rays=on_device(rays),
+        places=on_device(np.int32(LINE) * np.arange(h, dtype=np.int32)[:, None] + np.arange(w), torch.int32),
         ray_squared=on_device((rays**2).sum(0) + 1),
         centre=on_device(middle[:, None] + 1.5),
         last=on_device(size[:, None] + 1),

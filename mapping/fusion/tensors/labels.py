@@ -5,10 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mapping.fusion.tensors.pixels import EVIDENCE_BITS
 from mapping.fusion.voxels import LABEL_MOST
-
-CHANCE_BITS = 7  # of the chances that voxels come with
 
 
 def collect_labels(ids: Tensor, weights: Tensor, seen: Tensor, near: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
@@ -16,18 +13,13 @@ def collect_labels(ids: Tensor, weights: Tensor, seen: Tensor, near: Tensor, cha
 
     The weighted summary of Misra and Gries (1982) as in the kernel of the CPU: a label without a counter takes an empty
     one; if there is none, all counters pay what the newcomer brings until one of them is empty. Beyond the greatest
-    weight all counters shrink. `chance` i32 [B,512] in 0..127 decides which way is rounded.
+    weight all counters shrink, rounded by `chance` f32 [B,512].
     """
     if seen.shape[-1] == 0:
         return ids, weights
     ids, weights = ids.short(), weights.short()  # as much as is needed: most of the bytes that move are these
-    chance = chance * 2 + 1 << EVIDENCE_BITS - CHANCE_BITS - 1
-    for number in range(seen.shape[-1]):
-        turn = (number & 1) << EVIDENCE_BITS - 1  # the second label of a pixel takes another chance
-        rounding = chance + turn & (1 << EVIDENCE_BITS) - 1
-        evidence = ((seen[..., number] >> 8) + rounding >> EVIDENCE_BITS).clamp(max=LABEL_MOST)
-        evidence = torch.where(near, evidence, 0).short()
-        ids, weights = _count(ids, weights, (seen[..., number] & 255).short(), evidence, chance)
+    for label in torch.where(near[..., None], seen, 0).unbind(-1):
+        ids, weights = _count(ids, weights, (label & 255).short(), (label >> 8).short(), chance)
     return ids.byte(), weights.byte()
 
 
@@ -44,6 +36,6 @@ def _count(ids: Tensor, weights: Tensor, label: Tensor, evidence: Tensor, chance
     ids = torch.where(takes, label[:, None], ids)
     weights = torch.where(takes, weights + left[:, None], weights)
     above = (weights.amax(1, keepdim=True) - LABEL_MOST).clamp(min=0)
-    shrunk = (weights * (LABEL_MOST / (LABEL_MOST + above)) + (chance * 2.0**-EVIDENCE_BITS)[:, None]).short()
+    shrunk = (weights * (LABEL_MOST / (LABEL_MOST + above)) + chance[:, None]).short()
     weights = torch.where(takes, weights.clamp(max=LABEL_MOST), shrunk)
     return torch.where(weights > 0, ids, 0), weights

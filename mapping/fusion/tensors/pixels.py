@@ -11,9 +11,8 @@ from torch import Tensor
 
 from mapping.fusion.settings import FusionSettings
 from mapping.fusion.tensors.frame import TILE, Frame, Lens
+from mapping.fusion.tensors.rounding import chance
 from mapping.fusion.voxels import COLOUR_ONE, LABEL_MOST, MOST, units_of
-
-EVIDENCE_BITS = 15  # of the fraction of a unit of label weight
 
 
 class Pixels(NamedTuple):
@@ -25,10 +24,7 @@ class Pixels(NamedTuple):
 
 
 def weigh_pixels(frame: Frame, lens: Lens, settings: FusionSettings) -> Pixels:
-    """Weights every pixel as `mapping.fusion.pixels.weigh_pixels` does: confidence * cos(normal, view) / z^2.
-
-    A label is its id in the low byte and its evidence above, in 2^-EVIDENCE_BITS of a unit of label weight.
-    """
+    """Weights every pixel as `mapping.fusion.pixels.weigh_pixels` does: confidence * cos(normal, view) / z^2."""
     depth = torch.where(frame.depth_m > 0, frame.depth_m, math.nan)
     trust = torch.where(frame.confidence >= settings.min_confidence, frame.confidence, 0.0)
     used = (depth >= settings.near_m) & (depth <= settings.far_m) & (trust > 0)
@@ -41,7 +37,7 @@ def weigh_pixels(frame: Frame, lens: Lens, settings: FusionSettings) -> Pixels:
     colour = frame.image.int() * COLOUR_ONE
     colour = colour[..., 0] | colour[..., 1] << 10 | colour[..., 2] << 20
     columns = torch.stack([weight.int(), freed.int(), colour], -1)
-    content = torch.cat([columns, _evidence(frame, weight, settings)], -1)
+    content = torch.cat([columns, _labels(frame, weight, lens, settings)], -1)
     band = settings.truncation_m + 0.5 * slope.abs().sum(0)  # the slope reaches half a pixel to either side
     return Pixels(_bordered(geometry, math.nan), _bordered(content, 0), _tiles(depth, band))
 
@@ -65,13 +61,14 @@ def _weight(depth: Tensor, trust: Tensor, slope: Tensor, lens: Lens, settings: F
     return (weight * (1 / units_of(settings).weight) + 0.5).floor().clamp(1, MOST).nan_to_num(0.0)
 
 
-def _evidence(frame: Frame, weight: Tensor, settings: FusionSettings) -> Tensor:
-    """i32 [h,w,m]"""
+def _labels(frame: Frame, weight: Tensor, lens: Lens, settings: FusionSettings) -> Tensor:
+    """i32 [h,w,m] id in the low byte, evidence above: the pixel's weight times the label's probability."""
     ids, units = frame.label_ids.int(), units_of(settings)
+    bits = frame.depth_m.view(torch.int32) + lens.places + frame.turn
+    numbers = torch.arange(ids.shape[2], dtype=torch.int32, device=ids.device) << 22  # the second label turns by a half
     evidence = frame.label_probabilities.clamp(0, 1) * (weight * (units.weight / units.label))[..., None]
-    evidence = evidence.clamp(max=LABEL_MOST) * (1 << EVIDENCE_BITS)
-    evidence = torch.where((ids > 0) & (frame.label_probabilities > 0), evidence, 0.0).int()
-    return evidence << 8 | ids
+    evidence = (evidence + chance(bits[..., None] + numbers)).clamp(max=LABEL_MOST).int()
+    return torch.where((ids > 0) & (evidence > 0), evidence << 8 | ids, 0)
 
 
 def _bordered(image: Tensor, nothing: float) -> Tensor:

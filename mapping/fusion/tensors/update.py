@@ -8,11 +8,9 @@ from torch import Tensor
 from mapping.fusion.settings import FusionSettings
 from mapping.fusion.tensors.frame import Lens
 from mapping.fusion.tensors.labels import collect_labels
+from mapping.fusion.tensors.rounding import chance
 from mapping.fusion.tensors.voxels import Voxels
 from mapping.fusion.voxels import MOST, TSDF_ONE, units_of
-
-HASH = -1640531527  # 2^32 over the golden ratio: spreads the low bits of a distance over all
-CHANCES = 128
 
 
 def measure(
@@ -48,8 +46,7 @@ def update(voxels: Voxels, distance: Tensor, seen: Tensor, settings: FusionSetti
     arriving = torch.where(distance > truncation, seen[..., 1], seen[..., 0])
     total = (voxels.state & MOST) + torch.where(concerned, arriving, 0)
     share = torch.where(concerned, arriving, 0) / total.clamp(min=1)
-    chance = (distance.view(torch.int32) + total) * HASH >> 16 & (CHANCES - 1)
-    fraction = (chance + 0.5) * (1 / CHANCES)
+    fraction = chance(distance.view(torch.int32) + total)
 
     goal = torch.where(concerned, (distance * (TSDF_ONE / truncation)).clamp(max=TSDF_ONE), 0.0)
     before = voxels.state >> 16
@@ -62,5 +59,5 @@ def update(voxels: Voxels, distance: Tensor, seen: Tensor, settings: FusionSetti
     red, green, blue = mixed.int().unbind(1)
 
     near = distance.abs() <= settings.label_band * truncation
-    counters = collect_labels(voxels.label_ids, voxels.label_weights, seen[..., 3:], near, chance)
+    counters = collect_labels(voxels.label_ids, voxels.label_weights, seen[..., 3:], near, fraction)
     return Voxels(tsdf << 16 | weight, red | green << 10 | blue << 20, *counters)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from mapping.fusion.tensors.view import coordinates_of
-from mapping.fusion.voxels import COLOUR_ONE, LABEL_MOST, MOST, TSDF_ONE, VOXELS, Units
+from mapping.fusion.voxels import COLOUR_ONE, LABEL_MOST, MOST, TSDF_ONE, Units
 from mapping.records import BLOCK_SIZE, Blocks
 
+VOXELS = BLOCK_SIZE**3
 BLOCKS_AT_ONCE = 1 << 12  # on their way to the CPU
 
 
