@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mapping.fusion.anchor import new_anchor
-from mapping.fusion.choice import Grid, grid_from, new_grid
+from mapping.fusion.choice import Grid, fusion_device, grid_from, new_grid
 from mapping.fusion.on_disk import array_on_disk, on_disk
 from mapping.records import FrameRecord, KeyframeRecord, Submap
 from mapping.slam.rigid import moved_pose
@@ -71,6 +71,7 @@ class Mapping:
         share_arenas()
         self._settings = settings
         self._path = Path(path)
+        self._voxels_here = fusion_device(settings.fusion).type == "cpu"  # in the memory that is kept to a budget
         self._budget = MemoryBudget(1e9 * settings.run.memory_gb)
         writer = MapWriter.resume(path, settings.store) if resume else MapWriter.create(path, header, settings.store)
         self._writer = writer
@@ -107,7 +108,8 @@ class Mapping:
             self._scale = step.scale or self._scale
             if step.views is not None:
                 self._fuse(step.views, prediction)
-            held = sum(len(growing.grid) for growing in (self._settling, self._open) if growing is not None)
+            grids = [growing.grid for growing in (self._settling, self._open) if growing is not None]
+            held = sum(map(len, grids)) if self._voxels_here else 0
             too_long = len(self._trajectory) > 2 * self._settings.run.frames_per_submap
             if too_long or self._budget.asks_to_close(held):
                 self._close_all()

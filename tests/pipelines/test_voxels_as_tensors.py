@@ -9,7 +9,7 @@ import torch
 from mapping.fusion.tensors.grid import TensorGrid
 from mapping.store.reader import open_map
 from mapping.store.validate import validate_map
-from pipelines import mapping_stage
+from pipelines import mapping_stage, memory_budget
 from pipelines.mapping_stage import Mapping
 from tests.end_to_end.conftest import ROOM, streammtl  # noqa: F401  a fixture
 from tests.pipelines.test_loops_in_the_map import SETTINGS, header, moved, step
@@ -60,6 +60,16 @@ def test_an_absent_gpu_stops_a_run_before_it_begins(streammtl, monkeypatch, tmp_
     answer = streammtl(*job, "--set=fusion.device=cuda")
     assert answer.code != 0 and "finds no CUDA device" in answer.err
     assert not (tmp_path / "m.zarr").exists()
+
+
+def test_submaps_are_not_closed_early_for_voxels_that_are_not_in_memory(as_tensors, monkeypatch, tmp_path):
+    as_tensors()
+    monkeypatch.setattr(mapping_stage, "fusion_device", lambda settings: torch.device("cuda"))
+    monkeypatch.setattr(memory_budget, "resident_bytes", lambda: 1 << 50)
+    monkeypatch.setattr(memory_budget, "WORTH_CLOSING", 1)
+    stage = Mapping(SETTINGS, tmp_path / "m.zarr", header(), resume=False)
+    assert [stage.integrate((step(i, moved(0.1 * i)), None)).submaps for i in range(2)] == [1, 1]
+    stage.close()
 
 
 def test_a_run_goes_on_where_it_was_committed(as_tensors, tmp_path):

@@ -112,6 +112,8 @@ class TensorGrid:
         if first + count > capacity:
             self._voxels = self._voxels.grown(max(first + count, capacity + capacity // 2))
         slots = torch.arange(first, first + count, device=self.device)
+        if not count:
+            return slots
         self._keys, order = torch.cat([keys, self._keys]).sort()
         self._slots = torch.cat([slots, self._slots])[order]
         return slots

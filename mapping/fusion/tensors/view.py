@@ -14,7 +14,7 @@ from mapping.fusion.tensors.frame import TILE, WINDOW, Lens
 from mapping.records import BLOCK_SIZE
 from streammtl.camera import Camera
 
-BLOCKS_AT_ONCE = 1 << 22  # that are looked at, so that memory stays bounded
+BLOCKS_AT_ONCE = 1 << 20  # that are looked at, so that memory stays bounded
 ROUNDING_M = 1e-5
 TINY_M = 1e-6
 VOXELS = np.indices((BLOCK_SIZE,) * 3).reshape(3, -1).T  # i64 [512,3], coordinates in a block

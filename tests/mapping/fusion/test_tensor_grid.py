@@ -10,7 +10,7 @@ from mapping.fusion.settings import FusionSettings
 from mapping.fusion.tensors import view
 from mapping.fusion.tensors.grid import Stages, TensorGrid
 from mapping.fusion.voxels import COLOUR_ONE, TSDF_ONE, units_of
-from mapping.records import Blocks
+from mapping.records import BLOCK_SIZE, Blocks
 from streammtl.camera import Camera
 from streammtl.errors import CameraError, GeometryError, MapError
 from tests.mapping.fusion.fusion_scenes import (
@@ -139,6 +139,15 @@ def test_the_same_frames_give_the_same_map_however_much_is_looked_at_once(monkey
     whole = on_tensors(SETTINGS, ROUGH)
     monkeypatch.setattr(view, "BLOCKS_AT_ONCE", 50)
     assert_same(on_tensors(SETTINGS, ROUGH), whole)
+
+
+def test_a_shift_by_whole_blocks_shifts_the_index_and_nothing_else():
+    shift, settings = np.array([-3, 2, -70001]), FusionSettings(voxel_size_m=2.0**-5, truncation_m=0.1)
+    T = POSES[1].copy()
+    T[:3, 3] += shift * BLOCK_SIZE * settings.voxel_size_m
+    near, far = (on_tensors(settings, [rough_observation(0, pose, CAMERA)]) for pose in (POSES[1], T))
+    np.testing.assert_array_equal(far.index, near.index + shift)
+    np.testing.assert_allclose(far.tsdf, near.tsdf, atol=2 / TSDF_ONE)
 
 
 def test_growing_keeps_what_was_there():
