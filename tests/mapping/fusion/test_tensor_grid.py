@@ -24,7 +24,6 @@ from tests.mapping.fusion.fusion_scenes import (
 from tests.mapping.fusion.reference_fusion import ReferenceGrid, assert_agrees
 
 CPU = torch.device("cpu")
-STAGES_IN_ONE = ("weigh", "measure", "update")
 SETTINGS = FusionSettings(voxel_size_m=0.05, truncation_m=0.12, far_m=1.5, max_weight=3.0)
 POSES = [pose((0, 0, 0)), pose((-0.1, 0.05, 0.02), (0.3, 1, 0.2), 0.25), pose((0.08, -0.03, -0.1), (1, 0.2, 0), -0.2)]
 # no voxel falls on the border of two pixels, where rounding decides which one it reads
@@ -231,11 +230,9 @@ def test_what_does_not_fit_is_named():
         TensorGrid.from_blocks(SETTINGS, blocks, CPU)
 
 
-def test_every_stage_compiles_as_a_whole_but_for_the_count_of_blocks():
-    plain = Stages()
-    whole = {name: torch.compile(getattr(plain, name), backend="eager", fullgraph=True) for name in STAGES_IN_ONE}
-    grid = TensorGrid(SETTINGS, CPU, plain._replace(**whole, find=torch.compile(plain.find, backend="eager")))
-    assert_same(fused(grid, ROUGH)[0].blocks(), on_tensors(SETTINGS, ROUGH))
+def test_every_stage_compiles_as_a_whole():
+    stages = Stages(*(torch.compile(stage, dynamic=True, fullgraph=True, backend="eager") for stage in Stages()))
+    assert_same(fused(TensorGrid(SETTINGS, CPU, stages), ROUGH)[0].blocks(), on_tensors(SETTINGS, ROUGH))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here: nothing of this has run on a GPU")
