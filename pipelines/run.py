@@ -131,6 +131,7 @@ def attempt(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outco
         settings.scale,
         ScaleStatus.METRIC if sensor else model.depth_scale,
         "sensor depth" if sensor else f"{model.name} depth",
+        0.0 if sensor else model.scale_error(settings.model),
     )
     frames = _resumed(recording, cursor, states, selector, aligner)
 

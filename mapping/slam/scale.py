@@ -26,6 +26,7 @@ from streammtl.views import ScaleStatus
 
 logger = logging.getLogger(__name__)
 
+NORMAL_95 = 1.96  # standard deviations on either side of a mean that hold 95 %
 MAX_SPREAD = 0.15  # of the log ratios of keyframes; beyond, they are said to disagree
 
 
@@ -67,13 +68,18 @@ def depth_ratio(depth_m: np.ndarray, confidence: np.ndarray, views: ViewTuple, m
 class ScaleAligner:
     """Finds the scale of each component of the trajectory. `estimates` holds those that are known."""
 
-    def __init__(self, settings: ScaleSettings, depth_scale: ScaleStatus, depth_source: str) -> None:
-        """`depth_scale`: what the depth to be fused means; `depth_source`: its name, for the record."""
+    def __init__(
+        self, settings: ScaleSettings, depth_scale: ScaleStatus, depth_source: str, depth_error: float = 0.0
+    ) -> None:
+        """`depth_scale`: what the depth to be fused means; `depth_source`: its name, for the record; `depth_error`:
+        standard deviation of the log of a factor by which all of it may be off, and which keyframes thus cannot show.
+        """
         self.settings = settings
         self.estimates: dict[int, ScaleEstimate] = {}
         self._depth_scale = depth_scale
         self._floor = FloorFinder()
         self._source = settings.stated_length or depth_source
+        self._shared_error = settings.stated_error if settings.stated_length else NORMAL_95 * depth_error
         self._ratios: dict[int, list[float]] = {}  # component -> log ratios
         self._seen: dict[int, int] = {}
         self._distance = KnownDistance(settings)
@@ -129,10 +135,9 @@ class ScaleAligner:
         if ratio is not None:
             ratios.append(np.log(ratio))
         if len(ratios) >= self.settings.min_keyframes:
-            estimate = self._robust_median(ratios)
-            low, high = estimate.interval
-            if high / low - 1 <= self.settings.max_interval:
-                self.estimates[component] = estimate
+            centre, half = self._robust_median(ratios)
+            if np.expm1(2 * half) <= self.settings.max_interval:
+                self.estimates[component] = self._measured(centre, float(np.hypot(half, self._shared_error)))
                 del self._ratios[component]
                 return
         if self._seen[component] >= self.settings.max_keyframes:
@@ -145,13 +150,13 @@ class ScaleAligner:
         found = self._distance.measured()
         if found is None or found.component in self.estimates:
             return
-        if 2 * 1.96 * found.sigma > self.settings.max_interval:
+        if 2 * NORMAL_95 * found.sigma > self.settings.max_interval:
             raise ScaleError(
                 f"the {self._source} cannot be measured in the map: the depth at its pixels is known to "
-                f"{1.96 * found.sigma:.0%} only, and {self.settings.max_interval / 2:.0%} is allowed. Name points on "
-                "textured surfaces that the camera moves past, or another known length."
+                f"{NORMAL_95 * found.sigma:.0%} only, and {self.settings.max_interval / 2:.0%} is allowed. Name points "
+                "on textured surfaces that the camera moves past, or another known length."
             )
-        self.estimates[found.component] = self._stated(self.settings.distance_m / found.length, 1.96 * found.sigma)
+        self.estimates[found.component] = self._stated(self.settings.distance_m / found.length, NORMAL_95 * found.sigma)
 
     def _stated(self, factor: float, measuring_error: float = 0.0) -> ScaleEstimate:
         error = float(np.hypot(self.settings.stated_error, measuring_error))
@@ -175,7 +180,8 @@ class ScaleAligner:
             "(--set scale.max_interval=0.5)."
         )
 
-    def _robust_median(self, ratios: list[float]) -> ScaleEstimate:
+    def _robust_median(self, ratios: list[float]) -> tuple[float, float]:
+        """Median of the log ratios, and the half-width of its 95 % interval by how much they differ."""
         centre = float(np.median(ratios))
         spread = 1.4826 * float(np.median(np.abs(np.array(ratios) - centre)))
         n = len(ratios)
@@ -183,8 +189,9 @@ class ScaleAligner:
         if spread > MAX_SPREAD:
             logger.warning("keyframes disagree on the scale by %.0f %% (%s)", 100 * spread, self._source)
         half = student_t.ppf(0.975, n - 1) * 1.2533 * spread / np.sqrt(n)  # 1.2533: a median varies more than a mean
-        if self.settings.camera_height_m is not None:
-            half = np.hypot(half, self.settings.stated_error)
+        return centre, float(half)
+
+    def _measured(self, centre: float, half: float) -> ScaleEstimate:
         interval = (float(np.exp(centre - half)), float(np.exp(centre + half)))
         return ScaleEstimate(ScaleStatus.METRIC, self._source, float(np.exp(centre)), interval)
 

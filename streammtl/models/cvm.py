@@ -19,7 +19,7 @@ from streammtl.models.precision import reads_bf16
 from streammtl.models.predictor import Predictor
 from streammtl.models.registry import register_model
 from streammtl.models.settings import ModelSettings
-from streammtl.models.shipped import shipped_weights
+from streammtl.models.shipped import UNKNOWN_SCALE_ERROR, ShippedWeights, shipped_weights
 from streammtl.models.weights import load_weights
 from streammtl.tasks.activations import activate
 from streammtl.tasks.registry import task_spec
@@ -53,11 +53,23 @@ class CrossViewPredictor(Predictor):
             self.network.cross_view.memory = ViewMemory()
         self._low_precision = reads_bf16(settings.precision, self.device)
 
+    @classmethod
+    def scale_error(cls, settings: ModelSettings) -> float:
+        """As measured for the weights that come with the package; see benchmarks/scale_error.py."""
+        shipped = cls._shipped(settings) if settings.weights is None else None
+        return UNKNOWN_SCALE_ERROR if shipped is None else shipped.scale_error
+
+    @classmethod
+    def _shipped(cls, settings: ModelSettings) -> ShippedWeights | None:
+        """The package's weights for a network of these settings; None where it is not the one they are for."""
+        as_trained = cls.network_settings.changed_by(settings) == cls.network_settings
+        return shipped_weights(cls.name) if as_trained else None
+
     def _with_shipped_weights(self, settings: ModelSettings) -> ModelSettings:
-        as_trained = self.network_settings.changed_by(settings) == self.network_settings
-        shipped = shipped_weights(self.name) if as_trained else None
+        shipped = self._shipped(settings)
         if shipped is None:
-            why = "has no trained weights" if as_trained else "has no trained weights for these settings"
+            why = "has no trained weights"
+            why += " for these settings" if shipped_weights(self.name) is not None else ""
             raise CheckpointError(
                 f"model {self.name} {why}: what it predicts would be noise. Give model.weights a safetensors file, "
                 "use planesweep, or pass --set model.allow_untrained=true to try the untrained one."

@@ -41,6 +41,14 @@ class Predictor(ABC):
             values = {task: value.to(home) for task, value in outputs.values.items()}
             return TaskOutputs(values, outputs.confidence.to(home), outputs.scale_status)
 
+    @classmethod
+    def scale_error(cls, settings: ModelSettings) -> float:
+        """By how much all depth of one room may be off: standard deviation, from room to room, of the log of a factor.
+
+        What keyframes of one room cannot show by disagreeing. 0 where depth has the unit of the poses.
+        """
+        return 0.0
+
     @abstractmethod
     def _predict(self, batch: ViewBatch) -> TaskOutputs:
         """predict() for a checked batch on the model's device."""

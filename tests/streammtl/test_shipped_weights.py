@@ -8,7 +8,7 @@ import torch
 
 from streammtl.errors import CheckpointError
 from streammtl.models import shipped
-from streammtl.models.registry import build_model
+from streammtl.models.registry import build_model, model_class
 from streammtl.models.settings import ModelSettings
 from streammtl.models.shipped import shipped_weights
 
@@ -32,6 +32,16 @@ def test_they_find_the_depth_and_normal_of_a_textured_wall(scenes, name):
     error = (depth - truth).abs()[known] / truth[known]
     assert error.median() < 0.15
     assert torch.isfinite(outputs.confidence).all()
+
+
+@SHIPPED
+def test_how_far_they_are_off_in_a_room_is_known_and_other_weights_are_not_believed_more(name, tmp_path):
+    model = model_class(name)
+    known = model.scale_error(ModelSettings(name=name))
+    assert 0.02 < known < shipped.UNKNOWN_SCALE_ERROR
+    assert model.scale_error(ModelSettings(name=name, weights=tmp_path / "w")) == shipped.UNKNOWN_SCALE_ERROR
+    assert model.scale_error(ModelSettings(name=name, num_planes=32)) == shipped.UNKNOWN_SCALE_ERROR
+    assert model_class("planesweep").scale_error(ModelSettings()) == 0.0
 
 
 def test_another_network_does_not_take_them():

@@ -64,6 +64,20 @@ def test_the_interval_of_a_settled_scale_holds_the_truth_nine_times_in_ten():
     assert np.mean(held) >= 0.85
 
 
+def test_what_depth_of_a_whole_room_may_be_off_widens_the_interval_but_not_the_wait():
+    """Keyframes that agree perfectly with each other and are all 30 % off: the truth has to be in the interval."""
+    rng = np.random.default_rng(12)
+    sure = np.ones((48, 64), np.float32)
+    for depth_error, holds in ((0.0, False), (0.15, True)):
+        aligner = ScaleAligner(ScaleSettings(max_interval=0.05), ScaleStatus.METRIC, "depth", depth_error)
+        for _ in range(ScaleSettings().min_keyframes):
+            seen = views(rng, points=60)
+            aligner.observe(seen, depth_at(seen, 1.3), sure)
+        low, high = aligner.estimates[0].interval
+        assert (low < 1.0 < high) == holds
+        assert np.log(high / low) == pytest.approx(2 * 1.96 * depth_error, abs=0.02)
+
+
 def test_a_scale_that_does_not_settle_is_refused_with_advice():
     rng = np.random.default_rng(4)
     aligner = ScaleAligner(ScaleSettings(max_keyframes=8), ScaleStatus.METRIC, "depth")
