@@ -127,7 +127,7 @@ def cross_view_parts(network: Any, batch: Any, meter: Meter) -> tuple[Any, list]
     neighbours, valid = best_neighbours(batch.T_world_cam, batch.view_mask, count)
     features = meter.run("transformer", lambda: cross.transformer(maps, neighbours, valid)).contiguous()
     if cross.fine is not None:
-        detail = cross.encoder.with_detail(images)[1]
+        detail = cross.encoder(images)[1]
         fine = meter.run("fine features", lambda: cross.fine(features.flatten(0, 1), detail))
         features = fine.unflatten(0, batch.view_mask.shape)
     planes = depth_hypotheses(batch.near_m, batch.far_m, cross.settings.num_planes)

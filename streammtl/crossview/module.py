@@ -117,9 +117,9 @@ class CrossViewModule(nn.Module):
         if not isinstance(self.encoder, SpatialEncoder):
             features = self.encoder(encoder, images)
         elif self.memory is None or images.device.type != "cpu" or torch.compiler.is_compiling():
-            features, detail = self.encoder.with_detail(images)
+            features, detail = self.encoder(images)
         else:
-            features, detail = self.memory(self.encoder.with_detail, images)
+            features, detail = self.memory(self.encoder, images)
         count = max(1, min(self.settings.num_neighbours, mask.shape[1] - 1))
         neighbours, valid = best_neighbours(batch.T_world_cam, mask, count, self.settings.neighbour_rule)
         if self.settings.single_view is SingleView.DUPLICATE:

@@ -8,7 +8,8 @@ STRIDE = 8
 
 
 class SpatialEncoder(nn.Module):
-    """Images [N,3,H,W] in [0,1] to features [N,channels,H/8,W/8].
+    """Images [N,3,H,W] in [0,1] to features [N,channels,H/8,W/8], and those before the last stage
+    [N,widths[1],H/4,W/4].
 
     Source: UniMatch's CNN (arXiv 2211.05783), from which the cross-view module descends; narrower here.
     """
@@ -32,11 +33,7 @@ class SpatialEncoder(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.with_detail(images)[0]
-
-    def with_detail(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The features, and those of the stage before them: [N,widths[1],H/4,W/4]."""
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         detail = self.stages[:4](self.stem(images * 2.0 - 1.0))
         return self.out(self.stages[4:](detail)), detail
 
