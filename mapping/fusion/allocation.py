@@ -1,168 +1,216 @@
-"""Which blocks an observation can touch."""
+"""Which blocks an observation can touch, and which of their cells."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, prange
 
 from mapping.fusion.block_index import REACH
-from mapping.fusion.pixels import TILE, Intrinsics, PixelMaps
+from mapping.fusion.depth_windows import depth_windows, least_within
+from mapping.fusion.pixel_lines import Intrinsics
+from mapping.fusion.pixels import TILE, PixelMaps
+from mapping.fusion.voxels import CELL_SIZE
 from mapping.records import BLOCK_SIZE
 from streammtl.errors import GeometryError
 
 TOP_LEVEL = 5  # the search begins with cubes of 2^5 blocks a side
-FEW = 4  # tiles along each side of what a cube covers, in the level of tiles that it is compared with
+PART_LEVEL = 2  # and goes on in parallel in cubes of 2^2, which have
+PART = (1 << PART_LEVEL) ** 3  # blocks
+BEFORE = 8  # the bit that says of the first cell that something of it may lie before a surface
 ROUNDING_PX = 1e-2
 ROUNDING_M = 1e-5
+NEAREST_M = 1e-3  # what comes nearer to the camera's plane than that may be seen anywhere
+
+
+class View(NamedTuple):
+    """A camera and the depth that it sees."""
+
+    height: int
+    width: int
+    cu: float  # px, the principal point from the image's corner
+    cv: float
+    R_scaled: np.ndarray  # f64 [3,3] from the grid to the camera, x and y times the focal length
+    t_grid_cam: np.ndarray  # f64 [3] m
+    corners: np.ndarray  # f64 [3*8], R_scaled times (+-1, +-1, +-1)
+    reach: np.ndarray  # f64 [3], the greatest of `corners`
+    windows: np.ndarray  # of depth, and
+    overall: np.ndarray  # as `depth_windows` gives them
+    voxel_size_m: float
 
 
 def blocks_in_view(
-    maps: PixelMaps, k: Intrinsics, size: tuple[int, int], T_grid_cam: np.ndarray, voxel_size_m: float
-) -> np.ndarray:
-    """Coordinates i32 [N,3], each once, of every block that holds a voxel some pixel could update, in Morton order.
+    maps: PixelMaps, k: Intrinsics, T_grid_cam: np.ndarray, voxel_size_m: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates i32 [N,3], each once, of every block that holds a voxel some pixel could update, in Morton order; and
+    of their cells, u16 [N]: bit c says that cell c may hold a voxel within the band around a surface, bit BEFORE + c
+    that it may only hold some in front of it. Others hold neither.
 
     Cubes of blocks are halved from above: one is left out when no tile of pixels that its voxels can project to
     reaches its depths, band included. A voxel that is updated projects into some tile and lies within that tile's
     depths, so no block is missed, however oblique the surface. Raises: GeometryError for a camera out of the grid's
     reach.
     """
-    farthest = float(maps.tile_far.max())
-    if not farthest > 0:
-        return np.empty((0, 3), np.int32)
+    windows, overall = depth_windows(maps.tiles)
+    if not np.isfinite(overall[0]):
+        return np.empty((0, 3), np.int32), np.empty(0, np.uint16)
+    height, width = (length - 2 for length in maps.geometry.shape)
+    signs = np.array([[c >> 2, c >> 1 & 1, c & 1] for c in range(8)]).T * 2.0 - 1
+    R_scaled = np.diag([k.fx, k.fy, 1.0]) @ T_grid_cam[:3, :3].T
+    corners = R_scaled @ signs
+    view = View(
+        height,
+        width,
+        k.cx + 0.5,
+        k.cy + 0.5,
+        R_scaled,
+        np.ascontiguousarray(T_grid_cam[:3, 3]),
+        corners.reshape(-1),
+        corners.max(1),
+        windows,
+        overall,
+        voxel_size_m,
+    )
+    low, high = _top_cubes(-float(overall[1]), k, (height, width), T_grid_cam, voxel_size_m)
+    parts = np.empty((1 << 10, 3), np.int32)
+    while (count := _find_parts(view, low, high, parts)) > len(parts):
+        parts = np.empty((count, 3), np.int32)
+    return _search(view, parts[:count])
+
+
+def _top_cubes(farthest_m, k, size, T_grid_cam, voxel_size_m) -> tuple[np.ndarray, np.ndarray]:
+    """First and last cube i64 [3] of the box around the view as far as there is depth."""
+    h, w = size
+    u, v = np.array([-0.5, w - 0.5] * 2), np.repeat([-0.5, h - 0.5], 2)
+    corners = farthest_m * np.stack([(u - k.cx) / k.fx, (v - k.cy) / k.fy, np.ones(4)], -1)
     reach_m = (REACH - 1) * BLOCK_SIZE * voxel_size_m
-    if np.abs(T_grid_cam[:3, 3]).max() + farthest * math.hypot(1.0, *_largest_slopes(size, k)) > reach_m:
+    if np.abs(T_grid_cam[:3, 3]).max() + np.linalg.norm(corners, axis=1).max() > reach_m:
         raise GeometryError(
             f"the camera is at {T_grid_cam[:3, 3].tolist()} m; the grid reaches {reach_m:.0f} m from its "
             "origin. Start a submap nearer to the camera."
         )
-    low, high = _top_cubes(farthest, k, size, T_grid_cam, voxel_size_m * (BLOCK_SIZE << TOP_LEVEL))
-    R, t = np.ascontiguousarray(T_grid_cam[:3, :3]), np.ascontiguousarray(T_grid_cam[:3, 3])
-    tiles = _pyramid(maps.tile_near, maps.tile_far)
-    found = np.empty((1 << 14, 3), np.int32)
-    while True:
-        count = _search(tiles, k, size, R, t, voxel_size_m, low, high, found)
-        if count <= len(found):
-            return found[:count]
-        found = np.empty((count, 3), np.int32)
-
-
-def _largest_slopes(size: tuple[int, int], k: Intrinsics) -> tuple[float, float]:
-    h, w = size
-    return max(k.cx + 0.5, w - 0.5 - k.cx) / k.fx, max(k.cy + 0.5, h - 0.5 - k.cy) / k.fy
-
-
-def _top_cubes(farthest, k, size, T_grid_cam, cube_m) -> tuple[np.ndarray, np.ndarray]:
-    """First and last cube i64 [3] of the box around the view as far as there is depth."""
-    h, w = size
-    u, v = np.array([-0.5, w - 0.5] * 2), np.repeat([-0.5, h - 0.5], 2)
-    corners = farthest * np.stack([(u - k.cx) / k.fx, (v - k.cy) / k.fy, np.ones(4)], -1)
     corners = np.concatenate([corners, np.zeros((1, 3))]) @ T_grid_cam[:3, :3].T + T_grid_cam[:3, 3]
+    cube_m = voxel_size_m * (BLOCK_SIZE << TOP_LEVEL)
     margin = ROUNDING_M + cube_m / (1 << TOP_LEVEL)
     low, high = np.floor((corners.min(0) - margin) / cube_m), np.floor((corners.max(0) + margin) / cube_m)
     return low.astype(np.int64), high.astype(np.int64)
 
 
-def _pyramid(near: np.ndarray, far: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All levels of tiles, each half as fine as the one before, one after the other; and the first row of each."""
-    rows, columns = near.shape
-    levels = max(rows, columns).bit_length()
-    first = np.zeros(levels + 1, np.int64)
-    for level in range(levels):
-        first[level + 1] = first[level] + -(-rows // (1 << level))
-    all_near = np.full((first[-1], columns), np.inf, np.float32)
-    all_far = np.full((first[-1], columns), -np.inf, np.float32)
-    all_near[:rows], all_far[:rows] = near, far
-    _fill_pyramid(first, columns, all_near, all_far)
-    return all_near, all_far, first
-
-
-@njit(cache=True, nogil=True)
-def _fill_pyramid(first, columns, near, far):
-    for level in range(1, len(first) - 1):
-        below = first[level - 1]
-        for row in range(first[level] - below):
-            for column in range(-(-columns >> (level - 1))):
-                target = first[level] + row // 2, column // 2
-                near[target] = min(near[target], near[below + row, column])
-                far[target] = max(far[target], far[below + row, column])
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
-def _search(tiles, k, size, R, t, voxel, low, high, found):
-    """Descends from every top cube in turn; gives the number of blocks, of which as many as fit are in `found`."""
-    stack = np.empty((8 * (TOP_LEVEL + 1), 4), np.int64)
-    reach = np.empty(3)
-    for axis in range(3):  # of a box with sides of 2 along the camera's axis, from its middle
-        reach[axis] = abs(R[0, axis]) + abs(R[1, axis]) + abs(R[2, axis])
+def _find_parts(view, low, high, parts):
+    """Puts the cubes to search into `parts`, as many as fit; gives their number."""
+    stack, ignored = np.empty((8 * TOP_LEVEL, 4), np.int64), np.empty(0, np.uint16)
     count = 0
     for x in range(low[0], high[0] + 1):
         for y in range(low[1], high[1] + 1):
             for z in range(low[2], high[2] + 1):
                 stack[0] = x, y, z, TOP_LEVEL
-                count = _descend(stack, tiles, k, size, R, t, reach, voxel, found, count)
+                count = _descend(view, stack, PART_LEVEL, parts, ignored, count)
     return count
 
 
+@njit(cache=True, nogil=True, parallel=True)
+def _search(view, parts):
+    found, cells = np.empty((len(parts) * PART, 3), np.int32), np.empty(len(parts) * PART, np.uint16)
+    ends = np.empty(len(parts), np.int64)
+    for i in prange(len(parts)):
+        ends[i] = _search_part(view, np.int64(i), parts, found, cells)
+    count = 0
+    for i in range(len(parts)):
+        for j in range(i * PART, ends[i]):
+            found[count], cells[count] = found[j], cells[j]
+            count += 1
+    return found[:count], cells[:count]
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def _descend(stack, tiles, k, size, R, t, reach, voxel, found, count):
+def _search_part(view, i, parts, found, cells):
+    stack = np.empty((8 * (PART_LEVEL + 1), 4), np.int64)
+    stack[0, :3], stack[0, 3] = parts[i], PART_LEVEL
+    return _descend(view, stack, 0, found, cells, i * PART)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _descend(view, stack, bottom, found, cells, count):
+    """Puts the cubes of level `bottom` within the cube on the stack into `found` from `count` on, and what was seen of
+    their halves into `cells`, as many as fit; gives their number."""
+    boxes = np.empty(6 * 8)
     waiting = 1
     while waiting > 0:
         waiting -= 1
         x, y, z, level = stack[waiting]
-        if not _reached(x, y, z, level, tiles, k, size, R, t, reach, voxel):
-            continue
-        if level == 0:
+        seen = _look(view, x, y, z, level, boxes)
+        near = seen & ((1 << BEFORE) - 1)
+        if level > bottom:
+            for half in range(7, -1, -1):
+                if near >> half & 1:
+                    stack[waiting] = 2 * x + (half >> 2), 2 * y + (half >> 1 & 1), 2 * z + (half & 1), level - 1
+                    waiting += 1
+        elif near > 0:
             if count < len(found):
                 found[count] = x, y, z
+            if count < len(cells):
+                cells[count] = seen
             count += 1
-            continue
-        for child in range(7, -1, -1):
-            stack[waiting] = 2 * x + (child >> 2), 2 * y + (child >> 1 & 1), 2 * z + (child & 1), level - 1
-            waiting += 1
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _reached(x, y, z, level, tiles, k, size, R, t, reach, voxel):
-    """Whether some tile that a cube of 2^level blocks may project to reaches its depths."""
-    near, far, first = tiles
-    side = BLOCK_SIZE << level
-    half = 0.5 * (side - 1) * voxel  # from the middle to the outermost samples
-    px = (x * side + 0.5 * (side - 1)) * voxel - t[0]
-    py = (y * side + 0.5 * (side - 1)) * voxel - t[1]
-    pz = (z * side + 0.5 * (side - 1)) * voxel - t[2]
-    depth = R[0, 2] * px + R[1, 2] * py + R[2, 2] * pz
-    z_lo = depth - half * reach[2] - ROUNDING_M
-    z_hi = depth + half * reach[2] + ROUNDING_M
-    if z_hi <= 0:
-        return False
-    h, w = size
-    u_lo, u_hi = _span(R[0, 0] * px + R[1, 0] * py + R[2, 0] * pz, half * reach[0], z_lo, z_hi, k.fx, k.cx, w)
-    v_lo, v_hi = _span(R[0, 1] * px + R[1, 1] * py + R[2, 1] * pz, half * reach[1], z_lo, z_hi, k.fy, k.cy, h)
-    if u_lo > u_hi or v_lo > v_hi:
-        return False
-    u_lo, u_hi, v_lo, v_hi = u_lo // TILE, u_hi // TILE, v_lo // TILE, v_hi // TILE
-    coarse = 0
-    while max(u_hi - u_lo, v_hi - v_lo) >> coarse >= FEW and coarse < len(first) - 2:
-        coarse += 1
-    base = first[coarse]
-    for row in range(v_lo >> coarse, (v_hi >> coarse) + 1):
-        for column in range(u_lo >> coarse, (u_hi >> coarse) + 1):
-            if near[base + row, column] <= z_hi and far[base + row, column] >= z_lo:
-                return True
-    return False
+@njit(cache=True, nogil=True, error_model="numpy")
+def _look(view, x, y, z, level, boxes):
+    """The bits of `blocks_in_view` for the eight halves of a cube of 2^level blocks; the halves of blocks are cells.
+    `boxes` f64 [6*8] is to work in."""
+    side = CELL_SIZE << level
+    _boxes_of_halves(view, x, y, z, side, boxes)
+    last_row, last_column = view.windows.shape[1] - 1, view.windows.shape[2] // 2 - 1
+    seen = 0
+    for half in range(8):
+        if boxes[8 + half] < 0 or boxes[24 + half] < 0:
+            continue
+        left, right = np.int64(boxes[half]), min(np.int64(boxes[8 + half]), last_column)
+        top, bottom = np.int64(boxes[16 + half]), min(np.int64(boxes[24 + half]), last_row)
+        if left > right or top > bottom:
+            continue
+        near, far = least_within(view.windows, view.overall, top, bottom, left, right)
+        if -far >= boxes[32 + half]:
+            seen |= (1 if near <= boxes[40 + half] else 1 << BEFORE) << half
+    return seen
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _span(middle, half, z_lo, z_hi, f, c, length):
-    """First and last pixel along an axis that a box from middle - half to middle + half at depths z_lo to z_hi covers;
-    all of them when it reaches the camera."""
-    if z_lo < 1e-3:
-        return np.int64(0), np.int64(length - 1)
-    low, high = middle - half, middle + half
-    low = low / (z_lo if low < 0 else z_hi) * f + c + 0.5 - ROUNDING_PX
-    high = high / (z_hi if high < 0 else z_lo) * f + c + 0.5 + ROUNDING_PX
-    low, high = min(max(low, 0.0), length + 0.0), min(max(high, -1.0), length - 0.5)
-    return np.int64(math.floor(low)), np.int64(math.floor(high))
+@njit(cache=True, nogil=True, error_model="numpy")
+def _boxes_of_halves(view, x, y, z, side, boxes):
+    """First and last column and row of tiles that the samples in each half of a cube may project to, the last below
+    zero or before the first where to none; least and greatest depth."""
+    voxel, R, t = view.voxel_size_m, view.R_scaled, view.t_grid_cam
+    middle = side - 0.5
+    px = (2 * x * side + middle) * voxel - t[0]
+    py = (2 * y * side + middle) * voxel - t[1]
+    pz = (2 * z * side + middle) * voxel - t[2]
+    quarter, extent = 0.5 * side * voxel, 0.5 * (side - 1) * voxel  # to a half's middle, and from there to its samples
+    corners, reach = view.corners, view.reach
+    halves = len(corners) // 3  # eight, but a compiler that knows would not make vector code of so few
+    deep = extent * reach[2] + ROUNDING_M
+    per_tile, zero = 1 / TILE, 0.0
+    z0 = R[2, 0] * px + R[2, 1] * py + R[2, 2] * pz
+    for half in range(halves):
+        depth = z0 + quarter * corners[16 + half]
+        boxes[32 + half], boxes[40 + half] = depth - deep, depth + deep
+    for axis in range(2):
+        middle = R[axis, 0] * px + R[axis, 1] * py + R[axis, 2] * pz
+        wide, centre = extent * reach[axis], view.cu if axis == 0 else view.cv
+        length = np.float64(view.width if axis == 0 else view.height)
+        to, at = np.uint64(16 * axis), np.uint64(8 * axis)
+        for half in range(halves):
+            i = np.uint64(half)
+            nearest, farthest = boxes[np.uint64(32) + i], boxes[np.uint64(40) + i]
+            by_nearest = 1 / (nearest if nearest > NEAREST_M else NEAREST_M)
+            by_farthest = 1 / (farthest if farthest > NEAREST_M else NEAREST_M)
+            low = middle + quarter * corners[at + i] - wide
+            high = low + 2 * wide
+            first = low * (by_nearest if low < 0 else by_farthest) + (centre - ROUNDING_PX)
+            last = high * (by_farthest if high < 0 else by_nearest) + (centre + ROUNDING_PX)
+            first = first if (nearest > NEAREST_M) & (first > 0) else zero
+            last = last if (nearest > NEAREST_M) & (last < length) else length
+            boxes[to + i] = first * per_tile
+            boxes[to + np.uint64(8) + i] = last * per_tile if farthest > 0 else -1.0

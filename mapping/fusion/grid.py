@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import get_num_threads
 
 from mapping.fusion.allocation import blocks_in_view
 from mapping.fusion.block_index import BlockIndex, check_reach
 from mapping.fusion.integration import Projection, VoxelRules, integrate_blocks
-from mapping.fusion.labels import pixel_labels
 from mapping.fusion.observation import DepthObservation
-from mapping.fusion.pixels import Intrinsics, PixelMaps, greatest_slope, pixel_maps, weigh_pixels
+from mapping.fusion.pixel_labels import pixel_labels
+from mapping.fusion.pixel_lines import Intrinsics
+from mapping.fusion.pixels import PixelMaps, pixel_maps, weigh_pixels
 from mapping.fusion.precision import from_stored, to_stored
 from mapping.fusion.record_memory import RecordMemory
 from mapping.fusion.settings import FusionSettings
@@ -55,10 +57,10 @@ class VoxelGrid:
         settings, camera, T = self.settings, observation.camera, np.asarray(observation.T_submap_cam, np.float64)
         k = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
         size = observation.depth_m.shape
-        if self._maps is None or self._maps.geometry.shape != size:
-            self._maps = pixel_maps(size, greatest_slope(settings))
+        if self._maps is None or self._maps.geometry.shape != (size[0] + 2, size[1] + 2):
+            self._maps = pixel_maps(size, settings)
         weigh_pixels(observation, settings, self._maps)
-        coordinates = blocks_in_view(self._maps, k, size, T, settings.voxel_size_m)
+        coordinates, cells = blocks_in_view(self._maps, k, T, settings.voxel_size_m)
         if not len(coordinates):
             return 0
         check_reach(coordinates)
@@ -71,23 +73,24 @@ class VoxelGrid:
         projection = Projection(*k, camera.width, camera.height, R, t)
         updated = integrate_blocks(
             coordinates,
+            cells,
             slots,
             self._memory.array,
             self._maps,
-            pixel_labels(observation),
+            pixel_labels(observation, settings, self._maps),
             projection,
             projection.offsets(settings.voxel_size_m),
             VoxelRules(
                 settings.voxel_size_m,
                 settings.truncation_m,
-                min(settings.max_weight / self._units.weight, MOST),
-                self._units.label / self._units.weight,
+                min(settings.max_weight / self._units.weight, float(MOST)),
                 settings.label_band * settings.truncation_m,
                 settings.free_space_weight,
             ),
             tuple(range(settings.labels_per_voxel)),
+            get_num_threads(),
         )
-        self._keep(coordinates[new], slots[new], updated[new] > 0)
+        self._keep(coordinates[new], slots[new], updated[new])
         return int(np.count_nonzero(updated))
 
     def blocks(self) -> Blocks:

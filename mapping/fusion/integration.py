@@ -7,14 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from mapping.fusion.allocation import BEFORE
+from mapping.fusion.averages import average_cells
 from mapping.fusion.labels import collect_labels
-from mapping.fusion.pixels import SLOPE_ONE
-from mapping.fusion.voxels import COLOUR, COLOUR_ONE, LABELS, TSDF, TSDF_ONE, VOXELS, WEIGHT, voxel_order
+from mapping.fusion.pixel_lines import SLOPE_ONE
+from mapping.fusion.prefetch import LINE, prefetch
+from mapping.fusion.voxels import CELL, CELLS, LABELS, voxel_order
 from mapping.records import BLOCK_SIZE
 
-HASH = np.int32(-1640531527)  # 2^32 over the golden ratio: spreads the low bits of a distance over all
-BATCH = 32  # neighbouring blocks that one thread takes at a time
-OUTSIDE = 9.0  # more than any distance from the nearest pixel's centre
+BATCH = 8  # neighbouring blocks that are worked on together: what is known of their voxels stays in the cache
+SEEN, WITHIN, LABELLED = 1, 2, 4  # what a cell may have: voxels to update, some within the band, some to be labelled
 
 
 class Projection(NamedTuple):
@@ -31,64 +33,154 @@ class Projection(NamedTuple):
 
     def offsets(self, voxel_size_m: float) -> np.ndarray:
         """What each voxel of a block adds to the camera coordinates of its first one, x and y times the focal length;
-        f32 [3*512]."""
+        f32 [8*3*64], cell by cell."""
         in_camera = voxel_order() * voxel_size_m @ self.R_grid_cam * (self.fx, self.fy, 1.0)
-        return in_camera.T.astype(np.float32).reshape(-1)
+        return in_camera.astype(np.float32).reshape(CELLS, CELL, 3).transpose(0, 2, 1).reshape(-1)
 
 
 class VoxelRules(NamedTuple):
     voxel_size_m: float
     truncation_m: float
     max_weight: float  # of a voxel, in units
-    per_label: float  # units of weight in a unit of label weight
     label_band_m: float
     free_space_weight: float
 
 
-@njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def integrate_blocks(coordinates, slots, records, maps, labels, projection, offsets, rules, numbers):
-    """Updates blocks i32 [C,3] that live in `slots` i32 [C], all different; gives i32 [C], voxels updated in each.
-    `labels` are those of the pixels, as `pixel_labels` gives them, `offsets` those of `Projection`; `numbers` is a
-    tuple as long as a voxel keeps labels: the compiler knows its length.
+class Scratch(NamedTuple):
+    """What is known of the voxels of a batch, cell after cell, those of one block together."""
+
+    numbers: np.ndarray  # i64 [cells] within their block
+    starts: np.ndarray  # i64 [cells], where their records begin, in pairs of u16
+    kinds: np.ndarray  # u8 [cells], SEEN | WITHIN | LABELLED
+    chosen: np.ndarray  # i64 [cells], those of a kind
+    pixels: np.ndarray  # i32 [cells*64]
+    label_pixels: np.ndarray  # i32 [cells*64], 0 for voxels that take no label
+    distances: np.ndarray  # f32 [cells*64] m, to the depth of the pixel; NaN for none
+    fractions: np.ndarray  # f32 [2*cells*64] px, from a pixel's left and upper edge
+    read: np.ndarray  # u64 [cells*64], of pixels
+    seen: np.ndarray  # u16 [cells*64], labels of pixels
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def integrate_blocks(coordinates, cells, slots, records, maps, labels, projection, offsets, rules, numbers, threads):
+    """Updates blocks i32 [C,3] that live in `slots` i32 [C], all different, of which `cells` u16 [C] says what
+    `blocks_in_view` does; gives bool [C]: whether a block was updated. `labels` are those of the pixels, as
+    `pixel_labels` gives them, `offsets` those of `Projection`; `numbers` is a tuple as long as a voxel keeps labels:
+    the compiler knows its length.
 
     A voxel reads the pixel it projects to, whose slope carries depth from the pixel's centre to where the voxel falls.
     It is updated where it lies within the truncation of that depth, along the optical axis (projective distance;
     Curless and Levoy 1996, weighted running average). In blocks with such voxels, those in front of the band become
     freer; this takes away what flew before a surface or what a worse pose put there. Other blocks are left as they are.
     """
-    updated = np.zeros(len(coordinates), np.int32)
-    for batch in prange(-(-len(coordinates) // BATCH)):
-        _integrate_batch(
-            np.int64(batch), coordinates, slots, records, maps, labels, projection, offsets, rules, numbers, updated
+    updated = np.zeros(len(coordinates), np.bool_)
+    for thread in prange(threads):  # blocks that follow one another cost alike: they are dealt out in turns
+        _integrate_turns(
+            np.int64(thread),
+            threads,
+            coordinates,
+            cells,
+            slots,
+            records,
+            maps,
+            labels,
+            projection,
+            offsets,
+            rules,
+            numbers,
+            updated,
         )
     return updated
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _integrate_batch(batch, coordinates, slots, records, maps, labels, projection, offsets, rules, numbers, updated):
-    """All passes over a few blocks. Vector code needs loops without branches over few arrays; reading pixels is a loop
-    of its own, since the compiler cannot tell that they are not the voxels written."""
-    pixels = np.empty(VOXELS, np.int32)
-    read = np.empty(VOXELS, np.uint64)
-    lanes = np.empty(3 * VOXELS, np.float32)
-    seen = np.empty(3 * VOXELS, np.uint16)
-    geometry, content = maps.geometry.reshape(-1), maps.content.reshape(-1)
-    slope_unit, band = np.float32(maps.slope_m / SLOPE_ONE), np.float32(rules.label_band_m)
-    for i in range(batch * BATCH, min((batch + 1) * BATCH, len(coordinates))):
-        origin = _camera_origin(coordinates[i], projection, rules.voxel_size_m)
-        _project(origin, offsets, projection, lanes, pixels)
-        _read(geometry, pixels, read)
-        _measure(read.view(np.float32), read.view(np.int32), slope_unit, lanes)
-        updated[i] = _count_within(lanes[:VOXELS], np.float32(rules.truncation_m))
-        if updated[i] == 0:
-            continue
-        record = records[np.int64(slots[i])]
-        _read(content, pixels, read)
-        weight = read.view(np.float32)
-        _average(record[TSDF:WEIGHT].view(np.int16), record[WEIGHT:COLOUR], weight, lanes, rules)
-        _average_colour(record[COLOUR:LABELS].view(np.uint32), read.view(np.int32), lanes)
-        if len(labels.ids) > 0:
-            collect_labels(record[LABELS:], numbers, labels, pixels, weight, lanes, band, rules.per_label, seen)
+@njit(cache=True, nogil=True)
+def _integrate_turns(
+    first, step, coordinates, cells, slots, records, maps, labels, projection, offsets, rules, numbers, updated
+):
+    """Every `step`-th batch of blocks from the first on."""
+    scratch, pairs = _scratch(), records.shape[1] // (2 * CELLS)
+    voxels, content = records.reshape(-1), maps.content.reshape(-1)
+    for batch in range(first, -(-len(coordinates) // BATCH), step):
+        count = np.int64(0)
+        for i in range(batch * BATCH, min((batch + 1) * BATCH, len(coordinates))):
+            record = np.int64(slots[i]) * CELLS * pairs
+            origin = _camera_origin(coordinates[i], projection, rules.voxel_size_m)
+            near, before = np.int64(cells[i]) & ((1 << BEFORE) - 1), np.int64(cells[i]) >> BEFORE
+            end = _list_cells(near, record, pairs, scratch, count)
+            if not _measure_cells(origin, offsets, projection, maps, rules, scratch, count, end):
+                continue
+            updated[i] = True
+            _ask_for(voxels, scratch.starts[count:end], pairs)
+            count = end
+            if rules.free_space_weight > 0:
+                end = _list_cells(before, record, pairs, scratch, count)
+                _ask_for(voxels, scratch.starts[count:end], LABELS // 2)
+                _measure_cells(origin, offsets, projection, maps, rules, scratch, count, end)
+                count = end
+        chosen = _choose(scratch, count, SEEN)
+        _read_content(content, chosen, scratch.pixels, scratch.read)
+        average_cells(voxels, chosen, scratch.starts, scratch.distances, scratch.read, rules)
+        if labels.shape[2] > 0:
+            chosen = _choose(scratch, count, LABELLED)
+            by_pixel = labels.reshape(len(content), labels.shape[2])
+            s = scratch
+            collect_labels(voxels, chosen, s.starts, s.distances, s.label_pixels, by_pixel, s.seen, numbers)
+
+
+@njit(cache=True, nogil=True)
+def _scratch():
+    cells = BATCH * CELLS
+    return Scratch(
+        np.empty(cells, np.int64),
+        np.empty(cells, np.int64),
+        np.empty(cells, np.uint8),
+        np.empty(cells, np.int64),
+        np.empty(cells * CELL, np.int32),
+        np.empty(cells * CELL, np.int32),
+        np.empty(cells * CELL, np.float32),
+        np.empty(2 * cells * CELL, np.float32),
+        np.empty(cells * CELL, np.uint64),
+        np.empty(cells * CELL, np.uint16),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _list_cells(mask, record, pairs, scratch, count):
+    """Puts the cells of a mask behind the first `count` of a batch; gives the number then."""
+    for cell in range(CELLS):
+        if mask >> cell & 1:
+            scratch.numbers[count] = cell
+            scratch.starts[count] = record + cell * pairs
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _choose(scratch, count, kind):
+    """The cells of a batch that are of a kind."""
+    chosen = 0
+    for cell in range(count):
+        scratch.chosen[chosen] = cell
+        chosen += np.int64(scratch.kinds[cell] & kind > 0)
+    return scratch.chosen[:chosen]
+
+
+@njit(cache=True, nogil=True)
+def _ask_for(voxels, starts, pairs):
+    """The first so many pairs of u16 of some cells, while other blocks are measured."""
+    for start in starts:
+        for pair in range(0, pairs, LINE // 4):
+            prefetch(voxels, 2 * (start + pair))
+
+
+@njit(cache=True, nogil=True)
+def _measure_cells(origin, offsets, projection, maps, rules, scratch, start, end):
+    """Whether some of the cells of a block have a voxel within the band."""
+    s = scratch
+    _project(origin, offsets, projection, s.numbers, s.pixels, s.distances, s.fractions, start, end)
+    _read(maps.geometry.reshape(-1), s.pixels, s.read, start, end)
+    _measure(s.read, maps.slope_m / SLOPE_ONE, s.distances, s.fractions, start, end)
+    return _find_kinds(s.distances, s.pixels, rules, s.kinds, s.label_pixels, start, end)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -106,99 +198,77 @@ def _camera_origin(block, projection, voxel):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _project(origin, offsets, projection, lanes, pixels):
-    """For every voxel of a block its pixel, some pixel for one that no pixel sees; into `lanes` its depth, and where it
-    falls from the pixel's centre along u and v: OUTSIDE for what no pixel sees."""
+def _project(origin, offsets, projection, numbers, pixels, depths, fractions, start, end):
+    """For every voxel of some cells its pixel, one of the border for what no pixel sees; its depth, and where in the
+    pixel it falls."""
     x0, y0, z0 = origin
-    cx, cy = np.float32(projection.cx + 0.5), np.float32(projection.cy + 0.5)
-    width, height = np.float32(projection.width), np.float32(projection.height)
-    zero, one, half, outside = np.float32(0), np.float32(1), np.float32(0.5), np.float32(OUTSIDE)
-    for n in range(VOXELS):
-        z = z0 + offsets[n + 2 * VOXELS]
-        inverse = one / z
-        u = (x0 + offsets[n]) * inverse + cx
-        v = (y0 + offsets[n + VOXELS]) * inverse + cy
-        inside = (u >= zero) & (u < width) & (v >= zero) & (v < height) & (z > zero)
-        u = u if inside else zero
-        v = v if inside else zero
-        column, row = np.float32(np.int32(u)), np.float32(np.int32(v))
-        pixels[n] = np.int32(row * width + column)
-        lanes[n] = z
-        lanes[n + VOXELS] = u - column - half if inside else outside
-        lanes[n + 2 * VOXELS] = v - row - half
+    cu, cv = np.float32(projection.cx + 0.5), np.float32(projection.cy + 0.5)
+    width, height, one = np.float32(projection.width), np.float32(projection.height), np.float32(1)
+    pitch = width + np.float32(2)
+    for cell in range(start, end):
+        table, first = np.uint64(numbers[cell] * (3 * CELL)), np.uint64(cell * CELL)
+        for n in range(CELL):
+            i = np.uint64(n)
+            z = z0 + offsets[table + np.uint64(2 * CELL) + i]
+            inverse = one / z
+            u = (x0 + offsets[table + i]) * inverse + cu
+            v = (y0 + offsets[table + np.uint64(CELL) + i]) * inverse + cv
+            u = u if (u > -one) & (z > np.float32(0)) else -one
+            v = v if v > -one else -one
+            u = u if u < width else width
+            v = v if v < height else height
+            column, row = np.floor(u), np.floor(v)
+            pixels[first + i] = np.int32((row * pitch + column) + (pitch + one))
+            depths[first + i] = z
+            fractions[first + first + i] = u - column
+            fractions[first + first + np.uint64(CELL) + i] = v - row
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _read(plane, pixels, values):
-    for n in range(VOXELS):
-        values[n] = plane[np.uint32(pixels[n])]
+@njit(cache=True, nogil=True)
+def _read(plane, pixels, values, start, end):
+    """Reading is a loop of its own: the compiler cannot tell that pixels are not the voxels written."""
+    for cell in range(start, end):
+        first = np.uint64(cell * CELL)
+        for n in range(CELL):
+            i = first + np.uint64(n)
+            values[i] = plane[np.uint32(pixels[i])]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _measure(depth, slopes, slope_unit, lanes):
-    """Turns the depths in `lanes` into distances to the depth of the pixel, along the optical axis; NaN for none."""
-    outside, none = np.float32(OUTSIDE), np.float32(np.nan)
-    for n in range(VOXELS):
-        packed = slopes[2 * n + 1]
-        u, v = lanes[n + VOXELS], lanes[n + 2 * VOXELS]
-        along_u = np.float32(np.int32(np.int32(packed << 16) >> 16)) * u
-        along_v = np.float32(np.int32(packed >> 16)) * v
-        distance = depth[2 * n] + (along_u + along_v) * slope_unit - lanes[n]
-        lanes[n] = distance if u < outside else none
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _measure(read, slope_unit, distances, fractions, start, end):
+    """Turns depths into distances to the depth of the pixel, along the optical axis; NaN for none."""
+    depth, slopes, unit = read.view(np.float32), read.view(np.int32), np.float32(slope_unit)
+    for cell in range(start, end):
+        first = np.uint64(cell * CELL)
+        twice = np.uint64(cell * (2 * CELL))
+        for n in range(CELL):
+            i = np.uint64(n)
+            packed = slopes[twice + np.uint64(2 * n + 1)]
+            along_u = np.float32(np.int32(np.int32(packed << 16) >> 16)) * fractions[twice + i]
+            along_v = np.float32(np.int32(packed >> 16)) * fractions[twice + np.uint64(CELL) + i]
+            distances[first + i] = (along_u + along_v) * unit + (depth[twice + np.uint64(2 * n)] - distances[first + i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _count_within(distance, band):
-    count = np.int32(0)
-    for n in range(VOXELS):
-        count += np.int32(abs(distance[n]) <= band)
-    return count
+@njit(cache=True, nogil=True)
+def _find_kinds(distances, pixels, rules, kinds, label_pixels, start, end):
+    """Says what cells have; whether some cell has a voxel within the band."""
+    band, label_band = np.float32(rules.truncation_m), np.float32(rules.label_band_m)
+    none, seen, within, labelled = np.int32(0), np.int32(SEEN), np.int32(WITHIN), np.int32(LABELLED)
+    any_kind = np.int32(0)
+    for cell in range(start, end):
+        kind, first = np.int32(0), np.uint64(cell * CELL)
+        for n in range(CELL):
+            d = distances[first + np.uint64(n)]
+            kind |= seen if d >= -band else none
+            kind |= within if abs(d) <= band else none
+            kind |= labelled if abs(d) <= label_band else none
+            label_pixels[first + np.uint64(n)] = pixels[first + np.uint64(n)] if abs(d) <= label_band else none
+        kinds[cell] = kind
+        any_kind |= kind
+    return any_kind & within > 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _average(tsdf, weight, pixel_weight, lanes, rules):
-    """Running average of a block's tsdf; leaves the shares of the new values, and chances, behind the distances.
-
-    Values are rounded up or down with the probability of their fraction, so that small changes are not lost; the bits
-    of distance and weight decide, so that the same input gives the same result.
-    """
-    truncation, per_truncation = np.float32(rules.truncation_m), np.float32(TSDF_ONE / rules.truncation_m)
-    free, most = np.float32(rules.free_space_weight), np.float32(rules.max_weight)
-    one, half, whole = np.float32(1), np.float32(0.5), np.float32(TSDF_ONE)
-    bits = lanes.view(np.int32)
-    for n in range(VOXELS):
-        d = lanes[n]
-        new = pixel_weight[2 * n]
-        freed = np.float32(np.int32(new * free + half))
-        new = freed if d > truncation else new
-        new = new if d >= -truncation else np.float32(0)
-        total = np.float32(weight[n]) + new
-        share = new / (total if total > one else one)
-        hashed = np.int32(np.int32(bits[n] + np.int32(total)) * HASH)
-        chance = np.float32(np.int32(hashed >> 16) & 127) * np.float32(1 / 128) + np.float32(1 / 256)
-        old = np.float32(tsdf[n])
-        goal = d * per_truncation
-        goal = goal if goal < whole else whole
-        goal = goal if d >= -truncation else np.float32(0)
-        value = old + (goal - old) * share + (whole + whole) + chance
-        tsdf[n] = np.int16(np.int32(value) - np.int32(2 * TSDF_ONE))
-        weight[n] = np.uint16(np.int32(total if total < most else most))
-        lanes[n + VOXELS] = share
-        lanes[n + 2 * VOXELS] = chance
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _average_colour(colour, pixel_colour, lanes):
-    for n in range(VOXELS):
-        share, chance = lanes[n + VOXELS], lanes[n + 2 * VOXELS]
-        old, new = np.int32(colour[n]), pixel_colour[2 * n + 1]
-        red = _mixed(old & 1023, new & 255, share, chance)
-        green = _mixed(np.int32(old >> 10) & 1023, np.int32(new >> 8) & 255, share, chance)
-        blue = _mixed(np.int32(old >> 20) & 1023, np.int32(new >> 16) & 255, share, chance)
-        colour[n] = np.uint32(red | np.int32(green << 10) | np.int32(blue << 20))
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _mixed(old, level, share, chance):
-    value = np.float32(np.int32(old))
-    return np.int32(value + (np.float32(np.int32(level)) * np.float32(COLOUR_ONE) - value) * share + chance)
+@njit(cache=True, nogil=True)
+def _read_content(content, cells, pixels, read):
+    for cell in cells:
+        _read(content, pixels, read, cell, cell + 1)

@@ -11,16 +11,15 @@ from numba import njit, prange
 from mapping.fusion.settings import FusionSettings
 from mapping.records import BLOCK_SIZE, Blocks
 
-VOXELS = BLOCK_SIZE**3
-CELL_SIZE = 4  # voxels a side of the eighths of a block; those without a label to collect are passed over
+CELL_SIZE = 4  # voxels a side of the eighths of a block; those that nothing is seen in are passed over
 CELL = CELL_SIZE**3
-CELLS = VOXELS // CELL
+CELLS = (BLOCK_SIZE // CELL_SIZE) ** 3
 TSDF_ONE = 1 << 14  # the truncation in units of a stored tsdf
 COLOUR_ONE = 4  # a colour level in units of a stored colour
 MOST = (1 << 16) - 1  # greatest stored weight
 LABEL_MOST = (1 << 8) - 1  # greatest stored label weight
 LABEL_SHARE = 0.25  # of the greatest weight of a voxel: what a label can gather before old evidence fades
-TSDF, WEIGHT, COLOUR, LABELS = 0, VOXELS, 2 * VOXELS, 4 * VOXELS  # where the parts of a record begin
+TSDF, WEIGHT, COLOUR, LABELS = 0, CELL, 2 * CELL, 4 * CELL  # where the parts of a cell begin
 
 
 class Units(NamedTuple):
@@ -36,67 +35,72 @@ def units_of(settings: FusionSettings) -> Units:
     return Units(2.0 ** (bits - 16), LABEL_SHARE * 2.0 ** (bits - 8))
 
 
-def record_words(labels: int) -> int:
-    """The length of a block's record in u16, (4+k)*512: 16 bytes for a voxel with four labels.
+def cell_words(labels: int) -> int:
+    """The length of a cell in u16, (4+k)*64: 16 bytes for a voxel with four labels.
 
-    A record holds tsdf i16 [512], fraction of the truncation times TSDF_ONE; weight u16 [512] in units; colour u32
-    [512], levels times COLOUR_ONE in ten bits each, red lowest; and k label counters u16 [512], id in the low byte,
-    weight in units in the high one. Voxels come cell by cell, see `voxel_order`.
+    A cell holds tsdf i16 [64], fraction of the truncation times TSDF_ONE; weight u16 [64] in units; colour u32 [64],
+    levels times COLOUR_ONE in ten bits each, red lowest; and k label counters u16 [64], id in the low byte, weight in
+    units in the high one.
     """
-    return LABELS + labels * VOXELS
+    return LABELS + labels * CELL
+
+
+def record_words(labels: int) -> int:
+    """The length of a block's record in u16: its eight cells, see `voxel_order`."""
+    return CELLS * cell_words(labels)
 
 
 def voxel_order() -> np.ndarray:
-    """Coordinates i64 [512,3] within a block of voxel number n of a record: cells of 4x4x4 one after the other, so that
-    what lies near a surface lies together."""
-    return _cells_first(np.indices((BLOCK_SIZE,) * 3).reshape(3, VOXELS)).T
+    """Coordinates i64 [512,3] within a block of the voxels of a record: cells of 4x4x4 one after the other, so that what
+    lies near a surface lies together."""
+    return _to_cells(np.indices((BLOCK_SIZE,) * 3).reshape(3, -1)).reshape(3, -1).T
 
 
-def _cells_first(values: np.ndarray) -> np.ndarray:
-    """Values [N,512] in the order of a record, from the order x * 64 + y * 8 + z."""
+def _to_cells(values: np.ndarray) -> np.ndarray:
+    """Values [N*8,64] in the order of records, from [N,512] in the order x * 64 + y * 8 + z."""
     split = (len(values), *(BLOCK_SIZE // CELL_SIZE, CELL_SIZE) * 3)
-    return values.reshape(split).transpose(0, 1, 3, 5, 2, 4, 6).reshape(len(values), VOXELS)
+    return values.reshape(split).transpose(0, 1, 3, 5, 2, 4, 6).reshape(-1, CELL)
 
 
-def _cells_apart(values: np.ndarray) -> np.ndarray:
-    """The inverse of `_cells_first`."""
+def _from_cells(values: np.ndarray) -> np.ndarray:
+    """The inverse of `_to_cells`."""
     per_side = BLOCK_SIZE // CELL_SIZE
-    split = (len(values), *(per_side,) * 3, *(CELL_SIZE,) * 3)
-    return values.reshape(split).transpose(0, 1, 4, 2, 5, 3, 6).reshape(len(values), VOXELS)
+    split = (-1, *(per_side,) * 3, *(CELL_SIZE,) * 3)
+    return values.reshape(split).transpose(0, 1, 4, 2, 5, 3, 6).reshape(-1, CELLS * CELL)
 
 
 def to_blocks(coordinates: np.ndarray, records: np.ndarray, units: Units) -> Blocks:
     """Blocks of coordinates i32 [N,3] and their records, labels by falling weight; the records are sorted in place."""
     cube = (len(coordinates), BLOCK_SIZE, BLOCK_SIZE, BLOCK_SIZE)
-    order_labels(records)
-    k = (records.shape[1] - LABELS) // VOXELS
-    counters = _cells_apart(records[:, LABELS:].reshape(-1, VOXELS)).reshape(len(records), k, VOXELS)
-    counters = np.ascontiguousarray(counters.transpose(0, 2, 1))
+    cells = records.reshape(len(records) * CELLS, records.shape[1] // CELLS)
+    order_labels(cells)
+    k = (cells.shape[1] - LABELS) // CELL
+    counters = np.stack([_from_cells(cells[:, at : at + CELL]) for at in range(LABELS, cells.shape[1], CELL)], -1)
     return Blocks(
         index=coordinates,
-        tsdf=(_cells_apart(records[:, TSDF:WEIGHT].view(np.int16)) * np.float32(1 / TSDF_ONE)).reshape(cube),
-        weight=(_cells_apart(records[:, WEIGHT:COLOUR]) * np.float32(units.weight)).reshape(cube),
-        colour=_levels(_cells_apart(records[:, COLOUR:LABELS].view(np.uint32))).reshape(*cube, 3),
+        tsdf=(_from_cells(cells[:, TSDF:WEIGHT].view(np.int16)) * np.float32(1 / TSDF_ONE)).reshape(cube),
+        weight=(_from_cells(cells[:, WEIGHT:COLOUR]) * np.float32(units.weight)).reshape(cube),
+        colour=_levels(_from_cells(cells[:, COLOUR:LABELS].view(np.uint32))).reshape(*cube, 3),
         label_ids=(counters & 255).astype(np.uint8).reshape(*cube, k),
         label_weights=((counters >> 8) * np.float32(units.label)).reshape(*cube, k),
     )
 
 
 def from_blocks(blocks: Blocks, units: Units) -> np.ndarray:
-    """The records of `blocks`, to the nearest unit."""
-    flat, k = (len(blocks), VOXELS), blocks.label_ids.shape[-1]
-    records = np.zeros((len(blocks), record_words(k)), np.uint16)
+    """The records u16 [N,words] of `blocks`, to the nearest unit."""
+    flat, k = (len(blocks), CELLS * CELL), blocks.label_ids.shape[-1]
+    cells = np.zeros((len(blocks) * CELLS, cell_words(k)), np.uint16)
     tsdf = np.rint(blocks.tsdf.reshape(flat) * TSDF_ONE).astype(np.int16)
-    records[:, TSDF:WEIGHT] = _cells_first(tsdf).view(np.uint16)
-    records[:, WEIGHT:COLOUR] = _cells_first(_whole(blocks.weight.reshape(flat), units.weight, MOST))
+    cells[:, TSDF:WEIGHT] = _to_cells(tsdf).view(np.uint16)
+    cells[:, WEIGHT:COLOUR] = _to_cells(_whole(blocks.weight.reshape(flat), units.weight, MOST))
     colour = blocks.colour.reshape(*flat, 3).astype(np.uint32) * np.uint32(COLOUR_ONE)
     colour = colour[..., 0] | colour[..., 1] << 10 | colour[..., 2] << 20
-    records[:, COLOUR:LABELS].view(np.uint32)[:] = _cells_first(colour)
+    cells[:, COLOUR:LABELS].view(np.uint32)[:] = _to_cells(colour)
     weights = _whole(blocks.label_weights.reshape(*flat, k), units.label, LABEL_MOST)
     counters = blocks.label_ids.reshape(*flat, k) | weights << np.uint16(8)
-    planes = np.ascontiguousarray(counters.transpose(0, 2, 1)).reshape(-1, VOXELS)
-    records[:, LABELS:] = _cells_first(planes).reshape(len(blocks), k * VOXELS)
-    return records
+    for j in range(k):
+        cells[:, LABELS + j * CELL : LABELS + (j + 1) * CELL] = _to_cells(counters[..., j])
+    return cells.reshape(len(blocks), record_words(k))
 
 
 def _whole(weights: np.ndarray, unit: float, most: int) -> np.ndarray:
@@ -109,16 +113,16 @@ def _levels(colour: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def order_labels(records):
-    """Sorts the counters of each voxel by falling weight, then rising id, in place."""
-    for i in prange(len(records)):
-        counters = records[i, LABELS:]
-        for n in range(VOXELS):
-            for start in range(n, len(counters), VOXELS):
+def order_labels(cells):
+    """Sorts the counters of each voxel of cells [N,words] by falling weight, then rising id, in place."""
+    for i in prange(len(cells)):
+        counters = cells[i, LABELS:]
+        for n in range(CELL):
+            for start in range(n, len(counters), CELL):
                 m = start
-                while m > n and _rank(counters[m]) > _rank(counters[m - VOXELS]):
-                    counters[m], counters[m - VOXELS] = counters[m - VOXELS], counters[m]
-                    m -= VOXELS
+                while m > n and _rank(counters[m]) > _rank(counters[m - CELL]):
+                    counters[m], counters[m - CELL] = counters[m - CELL], counters[m]
+                    m -= CELL
 
 
 @njit(cache=True, nogil=True, inline="always")
