@@ -50,7 +50,9 @@ def least_within(windows, overall, top, bottom, left, right):
     back = (1 << level) - 1
     bottom, right = max(bottom - back, top), max(right - back, left)
     plane = windows[level]
-    first = min(min(plane[top, 2 * left], plane[top, 2 * right]), min(plane[bottom, 2 * left], plane[bottom, 2 * right]))
+    first = min(
+        min(plane[top, 2 * left], plane[top, 2 * right]), min(plane[bottom, 2 * left], plane[bottom, 2 * right])
+    )
     left, right = 2 * left + 1, 2 * right + 1
     second = min(min(plane[top, left], plane[top, right]), min(plane[bottom, left], plane[bottom, right]))
     return first, second

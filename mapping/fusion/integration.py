@@ -58,7 +58,8 @@ class Scratch(NamedTuple):
     distances: np.ndarray  # f32 [cells*64] m, to the depth of the pixel; NaN for none
     fractions: np.ndarray  # f32 [2*cells*64] px, from a pixel's left and upper edge
     read: np.ndarray  # u64 [cells*64], of pixels
-    seen: np.ndarray  # u16 [cells*64], labels of pixels
+    seen: np.ndarray  # u32 [cells*64], labels of pixels, two and two
+    arrived: np.ndarray  # u16 [2*64], the same of one cell, first the one, then the other
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -122,9 +123,8 @@ def _integrate_turns(
         average_cells(voxels, chosen, scratch.starts, scratch.distances, scratch.read, rules)
         if labels.shape[2] > 0:
             chosen = _choose(scratch, count, LABELLED)
-            by_pixel = labels.reshape(len(content), labels.shape[2])
             s = scratch
-            collect_labels(voxels, chosen, s.starts, s.distances, s.label_pixels, by_pixel, s.seen, numbers)
+            collect_labels(voxels, chosen, s.starts, s.distances, s.label_pixels, labels, s.seen, s.arrived, numbers)
 
 
 @njit(cache=True, nogil=True)
@@ -140,7 +140,8 @@ def _scratch():
         np.empty(cells * CELL, np.float32),
         np.empty(2 * cells * CELL, np.float32),
         np.empty(cells * CELL, np.uint64),
-        np.empty(cells * CELL, np.uint16),
+        np.empty(cells * CELL, np.uint32),
+        np.empty(2 * CELL, np.uint16),
     )
 
 

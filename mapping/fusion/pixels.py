@@ -23,7 +23,9 @@ class PixelMaps(NamedTuple):
     geometry: np.ndarray  # u64 [h+2,w+2] depth f32 m at the pixel's upper left corner in the low half, NaN = not used;
     # slope i16 along u, then v
     content: np.ndarray  # u64 [h+2,w+2] weight f32 in whole units of a voxel's weight in the low half; colour as voxels
-    tiles: np.ndarray  # f32 [th,tw,2] m, least depth that some band of the tile's pixels reaches, and minus the greatest
+    tiles: (
+        np.ndarray
+    )  # f32 [th,tw,2] m, least depth that some band of the tile's pixels reaches, and minus the greatest
     slope_m: float  # m/px, the greatest; in geometry it is SLOPE_ONE
 
 
