@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +35,9 @@ class View(NamedTuple):
     t_grid_cam: np.ndarray  # f64 [3] m
     corners: np.ndarray  # f64 [3*8], R_scaled times (+-1, +-1, +-1)
     reach: np.ndarray  # f64 [3], the greatest of `corners`
-    windows: np.ndarray  # of depth, and
+    rows: int  # of tiles
+    columns: int
+    windows: np.ndarray  # of depth, flat, and
     overall: np.ndarray  # as `depth_windows` gives them
     voxel_size_m: float
 
@@ -69,7 +70,8 @@ def blocks_in_view(
         np.ascontiguousarray(T_grid_cam[:3, 3]),
         corners.reshape(-1),
         corners.max(1),
-        windows,
+        *maps.tiles.shape[:2],
+        windows.reshape(-1),
         overall,
         voxel_size_m,
     )
@@ -157,28 +159,28 @@ def _descend(view, stack, bottom, found, cells, count):
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _look(view, x, y, z, level, boxes):
     """The bits of `blocks_in_view` for the eight halves of a cube of 2^level blocks; the halves of blocks are cells.
     `boxes` f64 [6*8] is to work in."""
     side = CELL_SIZE << level
     _boxes_of_halves(view, x, y, z, side, boxes)
-    last_row, last_column = view.windows.shape[1] - 1, view.windows.shape[2] // 2 - 1
+    windows, overall, rows, columns = view.windows, view.overall, view.rows, view.columns
     seen = 0
     for half in range(8):
         if boxes[8 + half] < 0 or boxes[24 + half] < 0:
             continue
-        left, right = np.int64(boxes[half]), min(np.int64(boxes[8 + half]), last_column)
-        top, bottom = np.int64(boxes[16 + half]), min(np.int64(boxes[24 + half]), last_row)
+        left, right = np.int64(boxes[half]), min(np.int64(boxes[8 + half]), columns - 1)
+        top, bottom = np.int64(boxes[16 + half]), min(np.int64(boxes[24 + half]), rows - 1)
         if left > right or top > bottom:
             continue
-        near, far = least_within(view.windows, view.overall, top, bottom, left, right)
+        near, far = least_within(windows, overall, rows, columns, top, bottom, left, right)
         if -far >= boxes[32 + half]:
             seen |= (1 if near <= boxes[40 + half] else 1 << BEFORE) << half
     return seen
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _boxes_of_halves(view, x, y, z, side, boxes):
     """First and last column and row of tiles that the samples in each half of a cube may project to, the last below
     zero or before the first where to none; least and greatest depth."""

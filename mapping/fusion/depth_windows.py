@@ -37,8 +37,9 @@ def _least(one, two, out):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def least_within(windows, overall, top, bottom, left, right):
-    """The least of both kinds among tiles top..bottom, left..right, all within the image, ends included, or less.
+def least_within(windows, overall, rows, columns, top, bottom, left, right):
+    """The least of both kinds among tiles top..bottom, left..right, all within the image, ends included, or less, from
+    flat `windows` of an image of so many tiles.
 
     Four windows cover it, one in each corner. Where it is longer than high, they reach out of it.
     """
@@ -48,11 +49,9 @@ def least_within(windows, overall, top, bottom, left, right):
     if level >= LEVELS:
         return overall[0], overall[1]
     back = (1 << level) - 1
-    bottom, right = max(bottom - back, top), max(right - back, left)
-    plane = windows[level]
-    first = min(
-        min(plane[top, 2 * left], plane[top, 2 * right]), min(plane[bottom, 2 * left], plane[bottom, 2 * right])
-    )
-    left, right = 2 * left + 1, 2 * right + 1
-    second = min(min(plane[top, left], plane[top, right]), min(plane[bottom, left], plane[bottom, right]))
-    return first, second
+    upper, lower = (level * rows + top) * columns, (level * rows + max(bottom - back, top)) * columns
+    right = max(right - back, left)
+    a, b = np.uint64(2 * (upper + left)), np.uint64(2 * (upper + right))
+    c, d, one = np.uint64(2 * (lower + left)), np.uint64(2 * (lower + right)), np.uint64(1)
+    first = min(min(windows[a], windows[b]), min(windows[c], windows[d]))
+    return first, min(min(windows[a + one], windows[b + one]), min(windows[c + one], windows[d + one]))

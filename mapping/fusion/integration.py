@@ -15,7 +15,8 @@ from mapping.fusion.prefetch import LINE, prefetch
 from mapping.fusion.voxels import CELL, CELLS, LABELS, voxel_order
 from mapping.records import BLOCK_SIZE
 
-BATCH = 8  # neighbouring blocks that are worked on together: what is known of their voxels stays in the cache
+BATCH = 8  # blocks that are worked on together: what is known of their voxels stays in the cache
+TURN = 8  # batches that a thread takes in turn: neighbours, which look at the same pixels
 SEEN, WITHIN, LABELLED = 1, 2, 4  # what a cell may have: voxels to update, some within the band, some to be labelled
 
 
@@ -98,32 +99,34 @@ def integrate_blocks(coordinates, cells, slots, records, maps, labels, projectio
 def _integrate_turns(
     first, step, coordinates, cells, slots, records, maps, labels, projection, offsets, rules, numbers, updated
 ):
-    """Every `step`-th batch of blocks from the first on."""
-    scratch, pairs = _scratch(), records.shape[1] // (2 * CELLS)
-    voxels, content = records.reshape(-1), maps.content.reshape(-1)
-    for batch in range(first, -(-len(coordinates) // BATCH), step):
+    """Every `step`-th turn from the first on. Small functions take arrays: tuples of them are slow to pass."""
+    s, pairs = _scratch(), records.shape[1] // (2 * CELLS)
+    voxels, geometry, content = records.reshape(-1), maps.geometry.reshape(-1), maps.content.reshape(-1)
+    for batch in range(-(-len(coordinates) // BATCH)):
+        if batch // TURN % step != first:
+            continue
         count = np.int64(0)
         for i in range(batch * BATCH, min((batch + 1) * BATCH, len(coordinates))):
             record = np.int64(slots[i]) * CELLS * pairs
-            origin = _camera_origin(coordinates[i], projection, rules.voxel_size_m)
-            near, before = np.int64(cells[i]) & ((1 << BEFORE) - 1), np.int64(cells[i]) >> BEFORE
-            end = _list_cells(near, record, pairs, scratch, count)
-            if not _measure_cells(origin, offsets, projection, maps, rules, scratch, count, end):
-                continue
-            updated[i] = True
-            _ask_for(voxels, scratch.starts[count:end], pairs)
-            count = end
-            if rules.free_space_weight > 0:
-                end = _list_cells(before, record, pairs, scratch, count)
-                _ask_for(voxels, scratch.starts[count:end], LABELS // 2)
-                _measure_cells(origin, offsets, projection, maps, rules, scratch, count, end)
+            x, y, z = coordinates[i, 0], coordinates[i, 1], coordinates[i, 2]
+            origin = _camera_origin(x, y, z, projection, rules.voxel_size_m)
+            seen = np.int64(cells[i])
+            for mask in (seen & ((1 << BEFORE) - 1), seen >> BEFORE if rules.free_space_weight > 0 else 0):
+                end = _list_cells(mask, record, pairs, s.numbers, s.starts, count)
+                _project(origin, offsets, projection, s.numbers, s.pixels, s.distances, s.fractions, count, end)
+                _read(geometry, s.pixels, s.read, count, end)
+                _measure(s.read, maps.slope_m / SLOPE_ONE, s.distances, s.fractions, count, end)
+                within = _find_kinds(s.distances, s.pixels, rules, s.kinds, s.label_pixels, count, end)
+                updated[i] |= within
+                if not updated[i]:
+                    break
+                _ask_for(voxels, s.starts, count, end, pairs if within else LABELS // 2)
                 count = end
-        chosen = _choose(scratch, count, SEEN)
-        _read_content(content, chosen, scratch.pixels, scratch.read)
-        average_cells(voxels, chosen, scratch.starts, scratch.distances, scratch.read, rules)
+        chosen = _choose(s.kinds, count, SEEN, s.chosen)
+        _read_chosen(content, s.pixels, s.read, chosen)
+        average_cells(voxels, chosen, s.starts, s.distances, s.read, rules)
         if labels.shape[2] > 0:
-            chosen = _choose(scratch, count, LABELLED)
-            s = scratch
+            chosen = _choose(s.kinds, count, LABELLED, s.chosen)
             collect_labels(voxels, chosen, s.starts, s.distances, s.label_pixels, labels, s.seen, s.arrived, numbers)
 
 
@@ -131,8 +134,8 @@ def _integrate_turns(
 def _scratch():
     cells = BATCH * CELLS
     return Scratch(
-        np.empty(cells, np.int64),
-        np.empty(cells, np.int64),
+        np.empty(cells + 1, np.int64),  # one more: a cell is written before it is known whether it belongs there
+        np.empty(cells + 1, np.int64),
         np.empty(cells, np.uint8),
         np.empty(cells, np.int64),
         np.empty(cells * CELL, np.int32),
@@ -146,55 +149,43 @@ def _scratch():
 
 
 @njit(cache=True, nogil=True)
-def _list_cells(mask, record, pairs, scratch, count):
+def _list_cells(mask, record, pairs, numbers, starts, count):
     """Puts the cells of a mask behind the first `count` of a batch; gives the number then."""
     for cell in range(CELLS):
-        if mask >> cell & 1:
-            scratch.numbers[count] = cell
-            scratch.starts[count] = record + cell * pairs
-            count += 1
+        numbers[count], starts[count] = cell, record + cell * pairs
+        count += mask >> cell & 1
     return count
 
 
 @njit(cache=True, nogil=True)
-def _choose(scratch, count, kind):
+def _choose(kinds, count, kind, chosen):
     """The cells of a batch that are of a kind."""
-    chosen = 0
+    found = 0
     for cell in range(count):
-        scratch.chosen[chosen] = cell
-        chosen += np.int64(scratch.kinds[cell] & kind > 0)
-    return scratch.chosen[:chosen]
+        chosen[found] = cell
+        found += np.int64(kinds[cell] & kind > 0)
+    return chosen[:found]
 
 
 @njit(cache=True, nogil=True)
-def _ask_for(voxels, starts, pairs):
+def _ask_for(voxels, starts, first, end, pairs):
     """The first so many pairs of u16 of some cells, while other blocks are measured."""
-    for start in starts:
+    for cell in range(first, end):
         for pair in range(0, pairs, LINE // 4):
-            prefetch(voxels, 2 * (start + pair))
-
-
-@njit(cache=True, nogil=True)
-def _measure_cells(origin, offsets, projection, maps, rules, scratch, start, end):
-    """Whether some of the cells of a block have a voxel within the band."""
-    s = scratch
-    _project(origin, offsets, projection, s.numbers, s.pixels, s.distances, s.fractions, start, end)
-    _read(maps.geometry.reshape(-1), s.pixels, s.read, start, end)
-    _measure(s.read, maps.slope_m / SLOPE_ONE, s.distances, s.fractions, start, end)
-    return _find_kinds(s.distances, s.pixels, rules, s.kinds, s.label_pixels, start, end)
+            prefetch(voxels, 2 * (starts[cell] + pair))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _camera_origin(block, projection, voxel):
+def _camera_origin(x, y, z, projection, voxel):
     """A block's first voxel in camera coordinates, x and y times the focal length."""
     fx, fy, R, t = projection.fx, projection.fy, projection.R_grid_cam, projection.t_grid_cam
-    x = block[0] * BLOCK_SIZE * voxel - t[0]
-    y = block[1] * BLOCK_SIZE * voxel - t[1]
-    z = block[2] * BLOCK_SIZE * voxel - t[2]
+    px = x * BLOCK_SIZE * voxel - t[0]
+    py = y * BLOCK_SIZE * voxel - t[1]
+    pz = z * BLOCK_SIZE * voxel - t[2]
     return (
-        np.float32(fx * (R[0, 0] * x + R[1, 0] * y + R[2, 0] * z)),
-        np.float32(fy * (R[0, 1] * x + R[1, 1] * y + R[2, 1] * z)),
-        np.float32(R[0, 2] * x + R[1, 2] * y + R[2, 2] * z),
+        np.float32(fx * (R[0, 0] * px + R[1, 0] * py + R[2, 0] * pz)),
+        np.float32(fy * (R[0, 1] * px + R[1, 1] * py + R[2, 1] * pz)),
+        np.float32(R[0, 2] * px + R[1, 2] * py + R[2, 2] * pz),
     )
 
 
@@ -270,6 +261,6 @@ def _find_kinds(distances, pixels, rules, kinds, label_pixels, start, end):
 
 
 @njit(cache=True, nogil=True)
-def _read_content(content, cells, pixels, read):
+def _read_chosen(plane, pixels, values, cells):
     for cell in cells:
-        _read(content, pixels, read, cell, cell + 1)
+        _read(plane, pixels, values, cell, cell + 1)

@@ -14,12 +14,13 @@ NO_COUNTER, BEYOND = np.uint16(1), np.uint16(2)  # what may be left of evidence:
 
 @njit(cache=True, nogil=True)
 def collect_labels(voxels, cells, starts, distances, pixels, labels, seen, arrived, numbers):
-    """Adds the labels of pixels, u32 [h+2,w+2,pairs] as `pixel_labels` gives them, to the counters of voxels that see
-    them.
+    """Adds the labels of pixels, u32 [h+2,w+2,pairs] as `pixel_labels` gives them, to the counters of the voxels that
+    see them, of those listed in `cells` i64.
 
     `starts` i64 [N] says where in `voxels` a cell begins, in pairs of u16, `pixels` i32 [N*64] which pixels its voxels
-    see, 0 for none, `distances` f32 [N*64] how far before the surface they are; `cells` i64 lists those to add to;
-    `seen` u32 [N*64] and `arrived` u16 [2*64] are to work in. `numbers` is a tuple of length k, whose length the compiler knows.
+    see, 0 for none, `distances` f32 [N*64] how far before the surface they are;
+    `seen` u32 [N*64] and `arrived` u16 [2*64] are to work in. `numbers` is a tuple of length k, which the compiler
+    thus knows.
 
     The weighted summary of Misra and Gries (1982): a label without a counter takes an empty one; if there is none, all
     counters pay what the newcomer brings until one of them is empty. Whatever the order of arrival, a label with more
@@ -62,7 +63,7 @@ def _split(seen, first, arrived):
 def _add(voxels, start, arrived, numbers):
     """Adds the labels that arrived to the counters of a cell, and leaves with them what evidence finds no room; says
     what that is. All in 16 bits: twice as many voxels at once as in 32."""
-    zero, one, nowhere = np.uint16(0), np.uint16(1), np.uint16(len(numbers))
+    zero, nowhere = np.uint16(0), np.uint16(len(numbers))
     start, without, beyond = np.uint64(start), zero, zero
     for n in range(CELL):
         i = np.uint64(n)

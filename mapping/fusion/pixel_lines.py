@@ -1,4 +1,4 @@
-"""Passes over a line of pixels, each a loop without branches that becomes vector code. Lengths are those of the line."""
+"""Passes over a line of pixels, each a loop without branches that becomes vector code."""
 
 from __future__ import annotations
 

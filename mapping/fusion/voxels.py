@@ -51,8 +51,7 @@ def record_words(labels: int) -> int:
 
 
 def voxel_order() -> np.ndarray:
-    """Coordinates i64 [512,3] within a block of the voxels of a record: cells of 4x4x4 one after the other, so that what
-    lies near a surface lies together."""
+    """Coordinates i64 [512,3] within a block of the voxels of a record: cells of 4x4x4 one after the other."""
     return _to_cells(np.indices((BLOCK_SIZE,) * 3).reshape(3, -1)).reshape(3, -1).T
 
 
