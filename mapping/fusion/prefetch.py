@@ -11,8 +11,8 @@ LINE = 64  # bytes that come together
 
 @intrinsic
 def prefetch(typing_context, values, index):
-    """Asks for the cache line of values[index] of a flat array, to be read and written soon. Changes nothing, and is
-    nothing on machines that have no such instruction."""
+    """Asks for the cache line of values[index] of a flat array, wherever that is. Changes nothing, and is nothing on
+    machines that have no such instruction."""
 
     def generate(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
