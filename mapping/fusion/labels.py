@@ -18,9 +18,8 @@ def collect_labels(voxels, cells, starts, distances, pixels, labels, seen, arriv
     see them, of those listed in `cells` i64.
 
     `starts` i64 [N] says where in `voxels` a cell begins, in pairs of u16, `pixels` i32 [N*64] which pixels its voxels
-    see, 0 for none, `distances` f32 [N*64] how far before the surface they are;
-    `seen` u32 [N*64] and `arrived` u16 [2*64] are to work in. `numbers` is a tuple of length k, which the compiler
-    thus knows.
+    see, 0 for none, `distances` f32 [N*64] how far before the surface they are; `seen` u32 [N*64] and `arrived` u16
+    [2*64] are to work in. `numbers` is a tuple of length k, which the compiler thus knows.
 
     The weighted summary of Misra and Gries (1982): a label without a counter takes an empty one; if there is none, all
     counters pay what the newcomer brings until one of them is empty. Whatever the order of arrival, a label with more
@@ -32,13 +31,13 @@ def collect_labels(voxels, cells, starts, distances, pixels, labels, seen, arriv
         _look(flat, np.uint32(pairs), np.uint32(pair), cells, pixels, seen)
         for cell in cells:
             start = 2 * starts[cell] + LABELS
-            _split(seen, CELL * cell, arrived)
-            for half in (arrived[:CELL], arrived[CELL:]):
-                left = _add(voxels, start, half, numbers)
+            for half in range(1 + _split(seen, CELL * cell, arrived)):
+                own = arrived[CELL * half : CELL * (half + 1)]
+                left = _add(voxels, start, own, numbers)
                 if left & NO_COUNTER:
-                    _pay(voxels, start, half, numbers)
+                    _pay(voxels, start, own, numbers)
                 if left & BEYOND:
-                    _shrink(voxels, start, half, distances[CELL * cell : CELL * (cell + 1)], numbers)
+                    _shrink(voxels, start, own, distances[CELL * cell : CELL * (cell + 1)], numbers)
 
 
 @njit(cache=True, nogil=True)
@@ -52,11 +51,14 @@ def _look(labels, pairs, pair, cells, pixels, seen):
 
 @njit(cache=True, nogil=True)
 def _split(seen, first, arrived):
-    first = np.uint64(first)
+    """The first labels of a cell's pixels, then the second; whether there are any of these."""
+    first, second = np.uint64(first), np.uint32(0)
     for n in range(CELL):
         both = seen[first + np.uint64(n)]
         arrived[n] = np.uint16(both)
         arrived[n + CELL] = np.uint16(both >> np.uint32(16))
+        second |= np.uint32(both >> np.uint32(16))
+    return second > 0
 
 
 @njit(cache=True, nogil=True)
