@@ -9,8 +9,8 @@ from numba import njit, prange
 
 from mapping.fusion.block_index import REACH
 from mapping.fusion.depth_windows import depth_windows, least_within
-from mapping.fusion.pixel_lines import Intrinsics
-from mapping.fusion.pixels import TILE, PixelMaps
+from mapping.fusion.pixel_lines import TILE, Intrinsics
+from mapping.fusion.pixels import PixelMaps
 from mapping.fusion.voxels import CELL_SIZE
 from mapping.records import BLOCK_SIZE
 from streammtl.errors import GeometryError

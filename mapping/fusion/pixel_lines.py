@@ -9,6 +9,7 @@ from numba import njit
 
 from mapping.fusion.voxels import COLOUR_ONE, MOST
 
+TILE = 4  # pixels along each side of a tile; `least_of_tiles` is written for so many
 SLOPE_ONE = (1 << 15) - 1  # the greatest slope in units of a stored one
 
 

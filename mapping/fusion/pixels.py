@@ -9,23 +9,21 @@ from numba import njit, prange
 
 from mapping.fusion import pixel_lines as lines
 from mapping.fusion.observation import DepthObservation
-from mapping.fusion.pixel_lines import Intrinsics, PixelRules
+from mapping.fusion.pixel_lines import TILE, Intrinsics, PixelRules
 from mapping.fusion.settings import FusionSettings
 from mapping.fusion.voxels import units_of
-
-TILE = 4  # pixels along each side of a tile
 
 
 class PixelMaps(NamedTuple):
     """What voxels read of an image, 16 bytes a pixel, within a border that holds no depth; and where depth lies in its
     tiles."""
 
-    geometry: np.ndarray  # u64 [h+2,w+2] depth f32 m at the pixel's upper left corner in the low half, NaN = not used;
-    # slope i16 along u, then v
-    content: np.ndarray  # u64 [h+2,w+2] weight f32 in whole units of a voxel's weight in the low half; colour as voxels
-    tiles: (
-        np.ndarray
-    )  # f32 [th,tw,2] m, least depth that some band of the tile's pixels reaches, and minus the greatest
+    # depth f32 m at the pixel's upper left corner in the low half, NaN = not used; slope i16 along u, then v
+    geometry: np.ndarray  # u64 [h+2,w+2]
+    # weight f32 in whole units of a voxel's weight in the low half; colour as voxels keep it
+    content: np.ndarray  # u64 [h+2,w+2]
+    # least depth that some band of the tile's pixels reaches, and minus the greatest
+    tiles: np.ndarray  # f32 [th,tw,2] m
     slope_m: float  # m/px, the greatest; in geometry it is SLOPE_ONE
 
 
