@@ -5,6 +5,8 @@ import os as _os
 
 import numba as _numba
 
+import streammtl as _streammtl  # noqa: F401  says how threads wait, before their library is loaded
+
 
 def _threading_layer() -> str:
     """OpenMP where its library is there; numba's own queue otherwise, which must not be entered from two threads.
