@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from mapping.evaluation.trajectory import absolute_error
-from mapping.slam.colmap import to_colmap
+from mapping.slam.colmap_conversions import to_colmap
 from mapping.slam.colmap_scene import quiet
 from mapping.slam.quality import solve_offline
 from mapping.slam.quality_model import QualityModel

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 import streammtl  # noqa: F401  loads zlib before pycolmap does
-from mapping.slam.colmap import to_colmap
+from mapping.slam.colmap_conversions import to_colmap
 from streammtl.camera import CAMERA_MODELS, Camera
 
 import pycolmap  # isort: skip

@@ -1,4 +1,4 @@
-"""Grows and adjusts the local map at keyframes."""
+"""Grows the local map at keyframes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from mapping.slam import colmap, features
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
 from mapping.slam.recognition import Recognition
-from mapping.slam.rigid import inverse, transform
+from mapping.slam.rigid import transform
 from mapping.slam.sensor_depth import depth_at
 from mapping.slam.settings import TrackerSettings
 
-_MAX_ERROR = 2.5 / 3  # of the lens's tolerance
 _MIN_POINT_ANGLE_DEG = 1.0
-_SUPPORT = 10  # older keyframes that hold the adjusted ones in place
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class KeyframeView:
 
 
 class Mapper:
-    """Inserts keyframes into a local map and refines it. Holds settings only; the map holds all state."""
+    """Inserts keyframes into a local map. Holds settings only; the map holds all state."""
 
     def __init__(self, settings: TrackerSettings, lens: Lens) -> None:
         self.settings = settings
@@ -100,72 +98,3 @@ class Mapper:
             self.settings.seed,
             _MIN_POINT_ANGLE_DEG,
         )
-
-    def adjust(self, local_map: LocalMap, window: int, max_iterations: int = 8) -> np.ndarray:
-        """Bundle-adjusts the last `window` keyframes and what they see; older ones hold them in place. Drops outliers.
-
-        Returns the frame indices of the keyframes that moved.
-        """
-        keyframes, sightings, tracks = local_map.keyframes, local_map.sightings, local_map.tracks
-        rows = local_map.rows_of(sightings.track)
-        views = local_map.keyframe_rows(sightings.keyframe)
-        known = (rows >= 0) & tracks.is_landmark[rows]
-        first = max(1, len(keyframes) - window)  # the oldest keyframe of all never moves
-        seen = known & np.isin(rows, rows[known & (views >= first)])
-        used = np.union1d(self._support(views[seen], first), np.arange(first, len(keyframes)))
-        seen &= np.isin(views, used)
-        points = np.flatnonzero(np.bincount(rows[seen], minlength=len(tracks)) >= 2)
-        seen &= np.isin(rows, points)
-        if not len(points) or len(keyframes) < 2:
-            return np.zeros(0, int)
-        poses, xyz = colmap.bundle_adjust(
-            keyframes.T_world_cam[used],
-            tracks.xyz[points],
-            colmap.Observations(
-                np.searchsorted(used, views[seen]),
-                np.searchsorted(points, rows[seen]),
-                sightings.uv[seen].astype(np.float64),
-                sightings.depth_m[seen].astype(np.float64),
-            ),
-            self.lens.pinhole,
-            fixed=used < first,
-            max_iterations=max_iterations,
-        )
-        if not (np.isfinite(poses).all() and np.isfinite(xyz).all()):
-            return np.zeros(0, int)
-        keyframes.T_world_cam[used] = poses
-        tracks.xyz[points] = xyz
-        moved = keyframes.index[used[used >= first]]
-        self._drop_outliers(local_map, points)
-        return moved
-
-    def _support(self, views: np.ndarray, first: int) -> np.ndarray:
-        """Older keyframes that see most of the adjusted landmarks, and the one before the window."""
-        shared = np.bincount(views[views < first], minlength=first)
-        order = np.argsort(-shared, kind="stable")[:_SUPPORT]
-        return np.union1d(order[shared[order] > 0], [first - 1])
-
-    def _drop_outliers(self, local_map: LocalMap, points: np.ndarray) -> None:
-        """Removes sightings far from where they should be, and landmarks that too few keyframes support."""
-        tracks, sightings = local_map.tracks, local_map.sightings
-        rows = local_map.rows_of(sightings.track)
-        checked = np.flatnonzero((rows >= 0) & np.isin(rows, points))
-        views = local_map.keyframe_rows(sightings.keyframe[checked])
-        error = self._errors(local_map, rows[checked], views, sightings.uv[checked])
-        keep = np.ones(len(sightings), bool)
-        keep[checked[error > _MAX_ERROR * self.lens.tolerance_px]] = False
-        sightings.keep(keep)
-        support = np.bincount(local_map.rows_of(sightings.track), minlength=len(tracks))
-        gone = np.zeros(len(tracks), bool)
-        gone[points] = support[points] < 2
-        gone |= (support == 0) | (tracks.missed > 20 + 4 * tracks.found)
-        gone |= ~tracks.followed & ~tracks.is_landmark  # a candidate out of sight cannot be found again
-        local_map.drop_tracks(gone)
-
-    def _errors(self, local_map: LocalMap, rows: np.ndarray, views: np.ndarray, uv: np.ndarray) -> np.ndarray:
-        T_cam_world = inverse(local_map.keyframes.T_world_cam[views])
-        in_camera = np.einsum("nij,nj->ni", T_cam_world[:, :3, :3], local_map.tracks.xyz[rows]) + T_cam_world[:, :3, 3]
-        camera = self.lens.camera
-        z = np.where(in_camera[:, 2] > 1e-3, in_camera[:, 2], np.nan)
-        projected = in_camera[:, :2] / z[:, None] * [camera.fx, camera.fy] + [camera.cx, camera.cy]
-        return np.nan_to_num(np.linalg.norm(projected - uv, axis=1), nan=np.inf)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from mapping.slam import association, colmap
+from mapping.slam.back_end import BackEnd
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
 from mapping.slam.mapper import KeyframeView, Mapper
@@ -19,7 +20,7 @@ from mapping.slam.motion import Motion
 from mapping.slam.movers import Movers
 from mapping.slam.pose_refinement import pose_covariance
 from mapping.slam.recognition import Recognition
-from mapping.slam.rigid import inverse, transform
+from mapping.slam.rigid import inverse, moved_pose, transform
 from mapping.slam.settings import TrackerSettings
 from mapping.slam.startup import TwoViewStart, Waiting
 from mapping.slam.tracked import Correction, SparsePoints, TrackedFrame, TrackStatus, pose_confidence
@@ -33,7 +34,7 @@ _MIN_AGREEMENT = 0.3  # share of the landmarks found that must agree on a pose
 _LATE_AFTER_KEYFRAMES = 4  # after the start, by when its landmarks are well placed
 
 
-_COUNTERS = ("component", "components", "phase", "lost", "late_at", "narrow", "keyframe_tracks")
+_COUNTERS = ("component", "components", "phase", "lost", "late_at", "keyframe_tracks")
 
 
 class Phase(IntEnum):
@@ -53,7 +54,8 @@ class PycolmapTracker(Tracker):
         cv2.setNumThreads(1)  # more gain little on images of this size and starve the other stages
         self.lens = Lens(camera)
         self.mapper = Mapper(settings, self.lens)
-        self.start = TwoViewStart(settings, self.lens, self.mapper)
+        self.start = TwoViewStart(settings, self.lens)
+        self.back_end = BackEnd(settings, self.lens, has_depth)
         self.local_map = LocalMap()
         self.memory = Memory(settings, self.lens)
         self.motion = Motion()
@@ -62,16 +64,36 @@ class PycolmapTracker(Tracker):
         self.components = 0  # how many have begun
         self.lost = 0  # frames in a row
         self.late_at = -1  # keyframes at which the frames of the start are posed once more; -1: done
-        self.narrow = 0  # keyframes since bundle adjustment looked far back
+        self.adjusted: dict[int, np.ndarray] = {}  # keyframes that this frame's taking up has moved
         self.keyframe_tracks = 0  # landmarks and candidates that the last keyframe saw
         self.grey = np.zeros((camera.height, camera.width), np.uint8)  # the last frame that was tracked
 
     def _track(self, frame: Frame) -> TrackedFrame:
         grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        self.adjusted = {}
+        if self.back_end.is_due(frame.index):
+            self._take_up()
+            self.back_end.begin(self.local_map, frame.index)
+        answer = self._pose(frame, grey)
+        answer.revised = {**self.adjusted, **answer.revised}
+        return answer
+
+    def _pose(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
         if self.phase is Phase.TRACKING:
             return self._continue(frame, grey)
         start = self._begin if self.phase is Phase.WAITING else self._continue_start
         return self._come_back(frame, grey) or start(frame, grey)
+
+    def _take_up(self) -> None:
+        """Takes up what bundle adjustment has found; the camera moves along with the keyframe that it hangs on."""
+        keyframes = self.local_map.keyframes
+        before = keyframes.T_world_cam[-1:].copy()
+        moved = self.back_end.take_up(self.local_map)
+        if len(moved):
+            poses = keyframes.T_world_cam[moved].copy()
+            self.adjusted = dict(zip(keyframes.index[moved].tolist(), poses, strict=True))
+            self.motion.move(keyframes.T_world_cam[-1] @ inverse(before[0]))
+            self.memory.refresh(self.local_map)
 
     def _begin(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
         """Starts a component from this frame: at once with depth, else by taking it as the first of two views."""
@@ -100,6 +122,7 @@ class PycolmapTracker(Tracker):
 
     def _open_component(self, frame: Frame, grey: np.ndarray, local_map: LocalMap) -> None:
         """From here on the camera is tracked in this map, whose last keyframe is the frame."""
+        self._take_up()
         self.local_map, self.component, self.grey = local_map, self.components, grey
         self.components += 1
         self.movers.forget()
@@ -185,7 +208,7 @@ class PycolmapTracker(Tracker):
         self.local_map.tracks.followed[:] = False
         self.local_map.tracks.followed[rows[inliers]] = True
         more, more_uv, missed = association.find_again(
-            self.local_map, self.lens, grey, T_world_cam, self.settings.max_tracks // 2, frame.index
+            self.local_map, self.lens, grey, T_world_cam, self.settings.max_tracks, frame.index
         )
         self.local_map.tracks.missed[missed] += 1
         rows, uv = np.concatenate([rows[inliers], more]), np.concatenate([uv[inliers], more_uv])
@@ -216,37 +239,32 @@ class PycolmapTracker(Tracker):
         return bool(baseline > np.tan(np.radians(self.settings.keyframe_angle_deg)) * np.median(depth))
 
     def _insert_keyframe(self, frame: Frame, grey: np.ndarray) -> tuple[dict[int, np.ndarray], Correction | None]:
-        """Grows and adjusts the map; gives the poses of the earlier frames that moved, and what a loop corrects."""
+        """Grows the map and has it adjusted; gives late poses of earlier frames, and what a loop corrects."""
         view = self._view(frame, grey, self.motion.T_world_cam)
         self.movers.release(self.local_map, view.moving)
         self.mapper.insert_keyframe(self.local_map, view)
-        self.narrow = (self.narrow + 1) % self.settings.wide_every
-        wide = not (self.narrow or self.has_depth)
-        window = self.settings.wide_window if wide else self.settings.window
-        moved = self.mapper.adjust(self.local_map, window)
-        self.motion.correct(self.local_map.keyframes.T_world_cam[-1], frame.timestamp_s)
-        self.memory.refresh(self.local_map)
         correction = None
         if self.memory.remember(self.local_map, grey, self.component):
             metric = self.scale_status is ScaleStatus.METRIC
             correction = self.memory.close_loop(self.local_map, self.component, metric)
         if correction is not None and correction.component == self.component:
             self._correct(correction)
-        keyframes = self.local_map.keyframes
         revised = {}
-        if len(keyframes) == self.late_at:
+        if len(self.local_map.keyframes) == self.late_at:
             revised = self.start.late_poses(self.local_map)
             self.start.waiting, self.late_at = Waiting(), -1
-        for index in moved.tolist():
-            revised[index] = keyframes.T_world_cam[self.local_map.keyframe_rows(index)].copy()
         revised.pop(frame.index, None)
         self.local_map.forget(self.settings.max_keyframes, self.settings.max_landmarks)
+        self.back_end.want()
+        self.back_end.begin(self.local_map, frame.index)
         self.keyframe_tracks = int(self.local_map.tracks.followed.sum())
         return revised, correction
 
     def _correct(self, correction: Correction) -> None:
         """Moves the local map and the camera along with the places."""
         self.local_map.correct(correction)
+        self.back_end.settle(int(self.local_map.keyframes.index[-1]))
+        self.adjusted = {index: moved_pose(correction.at(index), T) for index, T in self.adjusted.items()}
         self.motion.move(correction.at(self.local_map.keyframes.index[-1]))
         self.movers.forget()
         self.component = correction.joined
@@ -271,6 +289,7 @@ class PycolmapTracker(Tracker):
 
     def _resume(self, frame: Frame, grey: np.ndarray, found: Recognition, uv: np.ndarray) -> TrackedFrame:
         """Begins a new local map in the world of a place: the place and the frame are its first keyframes."""
+        self._take_up()
         place = found.place
         self.local_map, self.start.waiting, self.late_at = LocalMap(), Waiting(), -1
         self.component, self.phase, self.lost, self.grey = place.component, Phase.TRACKING, 0, grey
@@ -314,7 +333,7 @@ class PycolmapTracker(Tracker):
         """The frame's depth where it fits the image; a depth image of another size counts as missing."""
         if frame.depth_m is None or frame.depth_m.shape != self.grey.shape:
             return None
-        return frame.depth_m
+        return frame.depth_m if self.has_depth else None
 
     def state(self) -> dict[str, np.ndarray]:
         return {
@@ -322,6 +341,7 @@ class PycolmapTracker(Tracker):
             **self.motion.to_arrays(),
             **self.memory.places.to_arrays(),
             **self.movers.to_arrays(),
+            **self.back_end.to_arrays(),
             **self.start.local_map.to_arrays("start.map"),
             **self.start.waiting.to_arrays("start.waiting"),
             "start.reference": np.array(self.start.reference),
@@ -334,6 +354,7 @@ class PycolmapTracker(Tracker):
         self.motion.from_arrays(state)
         self.memory.places.from_arrays(state)
         self.movers.from_arrays(state)
+        self.back_end.from_arrays(state)
         self.start.local_map = LocalMap.from_arrays(state, "start.map")
         self.start.waiting = Waiting.from_arrays(state, "start.waiting")
         self.start.reference = int(state["start.reference"])

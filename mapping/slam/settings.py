@@ -24,18 +24,18 @@ class TrackerSettings(BaseModel):
     keyframe_angle_deg: float = Field(
         3.0, description="parallax since the last keyframe, degrees, that makes a new one", gt=0.1, le=30
     )
-    window: int = Field(12, description="latest keyframes that bundle adjustment moves at each keyframe", ge=3)
+    window: int = Field(20, description="latest keyframes that bundle adjustment moves at each keyframe", ge=3)
     wide_window: int = Field(
-        60,
+        120,
         description="latest keyframes that it moves at every wide_every-th keyframe, where no depth holds the scale",
         ge=3,
     )
-    wide_every: int = Field(8, description="keyframes from one wide bundle adjustment to the next", ge=1)
+    wide_every: int = Field(4, description="keyframes from one wide bundle adjustment to the next", ge=1)
     watch_motion: bool = Field(
         True, description="keep points off regions that move by themselves, as people do; a mask for fusion as well"
     )
-    max_keyframes: int = Field(120, description="keyframes remembered; the oldest are forgotten first", ge=10)
-    max_landmarks: int = Field(3000, description="landmarks remembered; those unseen longest are forgotten", ge=300)
+    max_keyframes: int = Field(160, description="keyframes remembered; the oldest are forgotten first", ge=10)
+    max_landmarks: int = Field(6000, description="landmarks remembered; those unseen longest are forgotten", ge=300)
     max_places: int = Field(
         500, description="keyframes by which a lost or returning camera is recognised; thinned out beyond", ge=2
     )

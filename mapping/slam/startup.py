@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from mapping.slam import colmap, features
+from mapping.slam.adjustment import Adjustment, solve
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
-from mapping.slam.mapper import Mapper
 from mapping.slam.rigid import inverse, transform
 from mapping.slam.settings import TrackerSettings
 from mapping.slam.table import Table
@@ -33,10 +33,10 @@ class TwoViewStart:
     The map it grows is its own until then: a camera that was lost may still come back to the map it knows.
     """
 
-    def __init__(self, settings: TrackerSettings, lens: Lens, mapper: Mapper) -> None:
+    def __init__(self, settings: TrackerSettings, lens: Lens) -> None:
         self.settings = settings
         self.lens = lens
-        self.mapper = mapper
+        self.adjustment = Adjustment(lens)
         self.local_map = LocalMap()
         self.waiting = Waiting()
         self.reference = -1  # frame index
@@ -132,7 +132,9 @@ class TwoViewStart:
             local_map.sightings.append(
                 keyframe=frame, track=self.waiting.track[mine], uv=self.waiting.uv[mine], depth_m=0.0
             )
-        self.mapper.adjust(local_map, self.settings.window, max_iterations=30)
+        problem = self.adjustment.problem(local_map, self.settings.window, max_iterations=30)
+        if problem is not None:
+            self.adjustment.take_up(local_map, solve(problem))
         self._rescale()
         landmark = local_map.tracks.is_landmark & local_map.tracks.followed
         return bool(landmark.sum() >= _MIN_LANDMARKS)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from mapping.slam import colmap
-from mapping.slam.colmap import Observations
+from mapping.slam.colmap_adjustment import Observations, bundle_adjust
+from mapping.slam.colmap_conversions import to_colmap
 from mapping.slam.lens import Lens
 from mapping.slam.rigid import inverse, rotation_angle_deg, rotation_matrix
 from streammtl.camera import Camera
@@ -42,9 +43,9 @@ def position_error(T_a, T_b):
 
 
 def test_colmap_sees_pixel_centres_half_a_pixel_further():
-    camera = colmap.to_colmap(CAMERA)
+    camera = to_colmap(CAMERA)
     assert camera.params.tolist() == [500.0, 505.0, 317.5, 242.5]
-    simple = colmap.to_colmap(Camera("SIMPLE_RADIAL", 640, 480, (500.0, 317.0, 242.0, 0.1)))
+    simple = to_colmap(Camera("SIMPLE_RADIAL", 640, 480, (500.0, 317.0, 242.0, 0.1)))
     assert simple.params.tolist() == [500.0, 317.5, 242.5, 0.1]
 
 
@@ -122,7 +123,7 @@ def test_bundle_adjustment_recovers_poses_and_points(points, poses):
     start[2:, :3, 3] += rng.normal(scale=0.02, size=(4, 3))
     fixed = np.array([True, True, False, False, False, False])
     noisy = points + rng.normal(scale=0.05, size=points.shape)
-    adjusted, xyz = colmap.bundle_adjust(start, noisy, observe(points, poses, 0.0), CAMERA, fixed, max_iterations=50)
+    adjusted, xyz = bundle_adjust(start, noisy, observe(points, poses, 0.0), CAMERA, fixed, max_iterations=50)
     assert position_error(adjusted, poses) < 1e-4
     assert np.abs(xyz - points).max() < 1e-3
     assert np.array_equal(adjusted[fixed], poses[fixed])
@@ -131,8 +132,8 @@ def test_bundle_adjustment_recovers_poses_and_points(points, poses):
 def test_bundle_adjustment_gives_the_same_bits_every_time(points, poses):
     seen = observe(points, poses, 0.3)
     fixed = np.arange(6) < 2
-    first = colmap.bundle_adjust(poses, points, seen, CAMERA, fixed)
-    second = colmap.bundle_adjust(poses, points, seen, CAMERA, fixed)
+    first = bundle_adjust(poses, points, seen, CAMERA, fixed)
+    second = bundle_adjust(poses, points, seen, CAMERA, fixed)
     assert np.array_equal(first[0], second[0]) and np.array_equal(first[1], second[1])
 
 
@@ -142,8 +143,8 @@ def test_measured_depth_gives_bundle_adjustment_its_scale(points, poses):
     shrunk[:, :3, 3] = centre + 0.9 * (poses[:, :3, 3] - centre)
     fixed = np.arange(6) < 1
     start = centre + 0.9 * (points - centre)
-    without = colmap.bundle_adjust(shrunk, start, observe(points, poses, 0.0), CAMERA, fixed, 50)[0]
-    with_depth = colmap.bundle_adjust(shrunk, start, observe(points, poses, 0.0, True), CAMERA, fixed, 50)[0]
+    without = bundle_adjust(shrunk, start, observe(points, poses, 0.0), CAMERA, fixed, 50)[0]
+    with_depth = bundle_adjust(shrunk, start, observe(points, poses, 0.0, True), CAMERA, fixed, 50)[0]
     length = np.linalg.norm(poses[5, :3, 3] - centre)
     assert np.linalg.norm(without[5, :3, 3] - centre) / length == pytest.approx(0.9, abs=0.01)
     assert np.linalg.norm(with_depth[5, :3, 3] - centre) / length == pytest.approx(1.0, abs=0.001)

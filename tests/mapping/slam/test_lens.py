@@ -24,7 +24,7 @@ def test_ideal_pixels_go_back_to_where_they_came_from(camera):
 
 @pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.model)
 def test_a_lens_agrees_with_colmap_about_where_a_ray_lands(camera):
-    from mapping.slam.colmap import to_colmap
+    from mapping.slam.colmap_conversions import to_colmap
 
     lens = Lens(camera)
     rays = np.array([[0.3, -0.2, 1.0], [-0.5, 0.4, 1.0], [0.0, 0.0, 1.0]])
