@@ -19,7 +19,7 @@ class TrackerSettings(BaseModel):
     max_tracks: int = Field(300, description="image points followed from frame to frame", ge=60, le=2000)
     min_inliers: int = Field(15, description="landmarks a pose must rest on; fewer and the frame is lost", ge=6)
     min_start_angle_deg: float = Field(
-        2.0, description="median triangulation angle, degrees, that the two-view start waits for", ge=0.5, le=20
+        2.0, description="least median triangulation angle, degrees, of the two-view start", ge=0.5, le=20
     )
     keyframe_angle_deg: float = Field(
         3.0, description="parallax since the last keyframe, degrees, that makes a new one", gt=0.1, le=30

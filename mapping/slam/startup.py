@@ -19,6 +19,8 @@ _MIN_CORNERS = 60
 _MIN_LANDMARKS = 40
 _MAX_WAITING = 240  # frames
 _START_KEYFRAMES = 5
+_EASILY_FOLLOWED = 0.6  # of the corners of the reference: while so many are in sight, a start can wait
+_PATIENCE = 2.0  # for that many times the angle that is asked for: the better the start, the less the scale drifts
 
 
 class Waiting(Table):
@@ -93,12 +95,15 @@ class TwoViewStart:
 
         On failure the map is left without keyframes and positions.
         """
-        wanted_px = np.radians(self.settings.min_start_angle_deg) * self.lens.camera.fx
+        wanted_deg = self.settings.min_start_angle_deg
+        if self.local_map.tracks.followed.mean() > _EASILY_FOLLOWED:
+            wanted_deg *= _PATIENCE
+        wanted_px = np.radians(wanted_deg) * self.lens.camera.fx
         if self.parallax_px() < max(1.5, 0.1 * wanted_px):
             return False
         rows, uv0, uv1 = self._pair()
         pair = colmap.two_view(uv0, uv1, self.lens.pinhole, self.settings.seed)
-        if pair is None or not pair.calibrated or pair.angle_deg < self.settings.min_start_angle_deg:
+        if pair is None or not pair.calibrated or pair.angle_deg < wanted_deg:
             return False
         if pair.inliers.sum() < max(_MIN_LANDMARKS, 0.6 * len(rows)):
             return False
