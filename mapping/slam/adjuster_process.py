@@ -31,6 +31,11 @@ class AdjusterProcess:
         self._running: Job | None = None
         self._lock = threading.Lock()
 
+    @property
+    def pid(self) -> int | None:
+        """Process id, once started."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Has the process get ready; harmless when it is."""
         with self._lock:

@@ -187,3 +187,21 @@ def test_tracking_goes_on_where_depth_fails(box_room, clip):
     answers, estimated = run(make_tracker(SETTINGS, box_room.camera, True), blind)
     assert {answer.status for answer in answers} == {TrackStatus.TRACKED}
     assert aligned_error([estimated[i] for i in range(120)], poses, with_scale=False) < 0.01
+
+
+def test_poses_from_images_alone_do_not_look_at_depth(box_room, clip):
+    tracker = make_tracker(SETTINGS, box_room.camera, has_depth=False)
+    answers, poses = run(tracker, clip[0][:70])
+    without, poses_without = run(make_tracker(SETTINGS, box_room.camera, False), without_depth(clip[0][:70]))
+    assert [a.status for a in answers] == [a.status for a in without]
+    assert poses and all(np.array_equal(T, poses_without[i]) for i, T in poses.items())
+
+
+def test_a_checkpoint_while_bundle_adjustment_is_under_way_loses_nothing(box_room, clip):
+    frames = without_depth(clip[0])
+    answers, _ = run(make_tracker(SETTINGS, box_room.camera, has_depth=False), frames)
+    keyframe = next(a.index for a in answers if a.index > 40 and a.reference == a.index)
+    again, _ = run(make_tracker(SETTINGS, box_room.camera, has_depth=False), frames, checkpoint_at=keyframe)
+    assert again[keyframe].state["adjusted.counters"][0]  # under way
+    resumed = make_tracker(SETTINGS, box_room.camera, has_depth=False)
+    check_that_it_goes_on(resumed, frames, again, keyframe)
