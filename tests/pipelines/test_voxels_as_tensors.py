@@ -31,7 +31,7 @@ def as_tensors(monkeypatch):
 
 def test_a_whole_run_gives_the_same_map_to_rounding(streammtl, as_tensors, tmp_path):  # noqa: F811
     job = ("map", ROOM / "video.mp4", "--intrinsics", ROOM / "intrinsics.json", "--max-frames", FRAMES, "--local")
-    few = [f"--set={s}" for s in ("run.commit_frames=20", "run.keyframes_per_submap=4", "fusion.voxel_size_m=0.05")]
+    few = [f"--set={s}" for s in ("run.commit_frames=20", "run.keyframes_per_submap=2", "fusion.voxel_size_m=0.05")]
     assert streammtl(*job, *few, "--out", tmp_path / "kernels.zarr").code == 0
     as_tensors()
     assert streammtl(*job, *few, "--out", tmp_path / "tensors.zarr").code == 0
