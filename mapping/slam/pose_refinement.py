@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from mapping.slam.rigid import inverse
+from mapping.slam.rigid import inverse, orthonormal
 from streammtl.camera import Camera
 
 _ITERATIONS = 20
@@ -23,7 +23,8 @@ def refine(uv: np.ndarray, xyz: np.ndarray, camera: Camera, T_world_cam: np.ndar
     T_cam_world, good = _minimise(
         np.ascontiguousarray(uv, np.float64), np.ascontiguousarray(xyz, np.float64), pinhole, inverse(T_world_cam)
     )
-    return inverse(T_cam_world) if good else None
+    # Each frame begins where the last one ended: without this, rounding would add up.
+    return inverse(orthonormal(T_cam_world)) if good else None
 
 
 def pose_covariance(uv: np.ndarray, xyz: np.ndarray, camera: Camera, T_world_cam: np.ndarray) -> np.ndarray | None:

@@ -15,6 +15,14 @@ def inverse(T: np.ndarray) -> np.ndarray:
     return result
 
 
+def orthonormal(T: np.ndarray) -> np.ndarray:
+    """The rigid transform [4,4] nearest to one whose rotation has lost its right angles to rounding."""
+    U, _, Vt = np.linalg.svd(T[:3, :3])
+    result = T.copy()
+    result[:3, :3] = U @ Vt
+    return result
+
+
 def transform(T: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points [N,3] moved by one transform [4,4]."""
     return points @ T[:3, :3].T + T[:3, 3]

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from mapping.slam.motion import Motion
+from mapping.slam.pose_refinement import refine
 from mapping.slam.rigid import inverse, rotation_angle_deg, rotation_matrix, rotation_vector, scaled_motion, transform
+from streammtl.camera import Camera
 
 
 def some_pose(seed):
@@ -61,3 +63,12 @@ def test_a_correction_by_bundle_adjustment_is_not_taken_for_motion():
     shifted[1, 3] = 5.0
     motion.correct(shifted, 0.1)
     assert np.allclose(motion.predict(0.2)[:3, 3], [0.2, 5.0, 0])
+
+
+def test_a_refined_pose_is_a_rotation_whatever_rounding_its_guess_had_gathered():
+    camera = Camera.pinhole(640, 480, 500.0, 500.0, 320.0, 240.0)
+    xyz = np.random.default_rng(0).uniform([-1, -1, 3], [1, 1, 5], (30, 3))
+    guess = np.eye(4)
+    guess[0, 0] += 1e-5
+    R = refine(xyz[:, :2] / xyz[:, 2:] * 500 + [320, 240], xyz, camera, guess)[:3, :3]
+    np.testing.assert_allclose(R.T @ R, np.eye(3), atol=1e-14)
