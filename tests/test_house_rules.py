@@ -96,3 +96,8 @@ def test_files_are_short():
 
 def test_nothing_is_called_utils():
     assert [str(path) for path in FILES if "util" in path.name] == []
+
+
+def test_nothing_is_pickled():
+    unsafe = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
+    assert [path for path in FILES if unsafe & {name.split(".")[0] for name in imported(path)}] == []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 from mapping.slam.adjustment import Problem, Solution, solve
+from mapping.slam.array_messages import receive, send
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,7 @@ class AdjusterProcess:
             self._collect()
             job = self._running = Job(problem)
             try:
-                pickle.dump(problem, self._process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
-                self._process.stdin.flush()
+                send(self._process.stdin, problem.to_arrays())
             except OSError:
                 self._solve_here()
         return job
@@ -73,9 +72,9 @@ class AdjusterProcess:
         if self._running is None:
             return
         try:
-            self._running.solution = pickle.load(self._process.stdout)
+            self._running.solution = Solution.from_arrays(receive(self._process.stdout))
             self._running = None
-        except (EOFError, OSError, pickle.UnpicklingError):
+        except (EOFError, OSError):
             self._solve_here()
 
     def _solve_here(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -31,6 +31,27 @@ class Problem:
     camera: Camera
     max_iterations: int
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything as plain arrays."""
+        plain = {name: getattr(self, name) for name in ("keyframes", "T_world_cam", "fixed", "tracks", "xyz")}
+        return {
+            **plain,
+            **{f"seen.{name}": values for name, values in vars(self.seen).items()},
+            "camera.model": np.array(self.camera.model),
+            "camera.size": np.array([self.camera.width, self.camera.height]),
+            "camera.params": np.array(self.camera.params),
+            "max_iterations": np.array(self.max_iterations),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
+        """Inverse of to_arrays."""
+        plain = {name: arrays[name] for name in ("keyframes", "T_world_cam", "fixed", "tracks", "xyz")}
+        seen = Observations(*(arrays[f"seen.{name}"] for name in ("view", "point", "uv", "depth_m")))
+        size, params = arrays["camera.size"].tolist(), arrays["camera.params"].tolist()
+        camera = Camera(str(arrays["camera.model"]), *size, tuple(params))
+        return cls(**plain, seen=seen, camera=camera, max_iterations=int(arrays["max_iterations"]))
+
 
 class AdjustedKeyframes(Table):
     """Where keyframes lie after adjustment."""
@@ -50,6 +71,16 @@ class Solution:
 
     keyframes: AdjustedKeyframes
     tracks: AdjustedTracks
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Both as plain arrays."""
+        return {**self.keyframes.to_arrays("adjusted.keyframes"), **self.tracks.to_arrays("adjusted.tracks")}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
+        """Inverse of to_arrays."""
+        keyframes = AdjustedKeyframes.from_arrays(arrays, "adjusted.keyframes")
+        return cls(keyframes, AdjustedTracks.from_arrays(arrays, "adjusted.tracks"))
 
 
 def solve(problem: Problem) -> Solution:

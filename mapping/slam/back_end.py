@@ -76,15 +76,9 @@ class BackEnd:
         """Everything as plain arrays; waits for what is under way, and leaves it to be taken up."""
         solution = Solution(AdjustedKeyframes(), AdjustedTracks()) if self._under_way is None else self._solution()
         counters = [self._under_way is not None, self._due, self._wanted, self._narrow, self._settled]
-        return {
-            **solution.keyframes.to_arrays("adjusted.keyframes"),
-            **solution.tracks.to_arrays("adjusted.tracks"),
-            "adjusted.counters": np.array(counters, np.int64),
-        }
+        return {**solution.to_arrays(), "adjusted.counters": np.array(counters, np.int64)}
 
     def from_arrays(self, arrays: dict[str, np.ndarray]) -> None:
         under_way, self._due, wanted, self._narrow, self._settled = arrays["adjusted.counters"].tolist()
         self._wanted = bool(wanted)
-        keyframes = AdjustedKeyframes.from_arrays(arrays, "adjusted.keyframes")
-        tracks = AdjustedTracks.from_arrays(arrays, "adjusted.tracks")
-        self._under_way = Solution(keyframes, tracks) if under_way else None
+        self._under_way = Solution.from_arrays(arrays) if under_way else None
