@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import BinaryIO
 
@@ -10,19 +11,24 @@ from numpy.lib import format as npy
 
 
 def send(stream: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
-    """Writes a line with the names, and behind it each array in NumPy's own format. Raises: OSError."""
-    stream.write(json.dumps(list(arrays)).encode() + b"\n")
+    """Writes a line with the names and the size of what follows: each array in NumPy's own format. Raises: OSError."""
+    content = io.BytesIO()  # of its own: NumPy takes what has a file descriptor for a file that can be sought in
     for array in arrays.values():
-        npy.write_array(stream, np.asarray(array), allow_pickle=False)
+        npy.write_array(content, np.asarray(array), allow_pickle=False)
+    stream.write(json.dumps([content.tell(), *arrays]).encode() + b"\n")
+    stream.write(content.getbuffer())
     stream.flush()
 
 
 def receive(stream: BinaryIO) -> dict[str, np.ndarray]:
-    """Reads what `send` wrote. Raises: EOFError where the stream ends before or within a message."""
-    names = stream.readline()
-    if not names.endswith(b"\n"):
+    """Reads what `send` wrote. Raises: EOFError where the stream ends before or within a message, ValueError for what
+    holds objects."""
+    line = stream.readline()
+    if not line.endswith(b"\n"):
         raise EOFError("the other side has closed the pipe")
-    try:
-        return {name: npy.read_array(stream, allow_pickle=False) for name in json.loads(names)}
-    except ValueError as error:
-        raise EOFError(f"the message is not whole: {error}") from error
+    size, *names = json.loads(line)
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError(f"the pipe was closed after {len(content)} of {size} bytes")
+    arrays = io.BytesIO(content)
+    return {name: npy.read_array(arrays, allow_pickle=False) for name in names}
