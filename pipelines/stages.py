@@ -17,7 +17,7 @@ from pipelines.moving import MovingClasses, class_ids, moving_pixels
 from pipelines.settings import Settings
 from pipelines.view_batches import view_batch
 from streammtl.camera import Camera
-from streammtl.errors import StageError, StreamMtlError
+from streammtl.errors import PipelineError, StageError, StreamMtlError
 from streammtl.models.registry import build_model
 from streammtl.models.settings import ModelSettings
 from streammtl.views import Frame, SkippedFrame
@@ -127,7 +127,16 @@ class Tracking:
         see_moving = MovingClasses(self.settings.model, run.moving_classes) if run.mask_tracking else None
         self._tracker = make_tracker(self.settings.tracker, self.camera, self.has_depth, see_moving)
         if self.state:
+            self._restore()
+
+    def _restore(self) -> None:
+        try:
             self._tracker.restore(self.state)
+        except KeyError as error:
+            raise PipelineError(
+                f"this run cannot go on: it was begun by another version, whose tracker did not keep {error}. "
+                "Resume with that version, or map the recording anew into another --out."
+            ) from error
 
     def track(self, arrival: Arrival) -> TrackedFrame:
         """Pose and status of the next frame."""
