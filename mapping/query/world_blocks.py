@@ -58,7 +58,7 @@ _Part = tuple[_Source, np.ndarray, Blocks]  # what was read of a submap: places 
 
 
 class WorldBlocks:
-    """The merged blocks of one component of a map, by number. Only their coordinates are held in memory.
+    """The merged blocks of one component of a map, by number. Only where they lie is held in memory.
 
     Values equal those of `merge_submaps`: averaged by weight where submaps overlap.
     """
@@ -69,13 +69,17 @@ class WorldBlocks:
         self.voxel_size_m, self.truncation_m = reader.header.voxel_size_m, reader.header.truncation_m
         self._sources = [self._source(entry) for entry in _chosen(reader, component)]
         self.index = BlockIndex(sum(len(source.coordinates) for source in self._sources))
-        found = [np.zeros((0, 3), np.int32)]
+        found, holders = [np.zeros((0, 3), np.int32)], np.zeros(0, np.int32)
         for source in self._sources:
             reached = source.world_blocks(np.arange(len(source.coordinates)), self.voxel_size_m)
             source.box.extend([reached.min(0), reached.max(0)] if len(reached) else [np.ones(3), np.zeros(3)])
-            found.append(np.ascontiguousarray(reached[self.index.find(reached) < 0]))
+            known = self.index.find(reached)
+            found.append(np.ascontiguousarray(reached[known < 0]))
             self.index.add(found[-1])
+            holders[known[known >= 0]] += 1
+            holders = np.concatenate([holders, np.ones(len(found[-1]), np.int32)])
         self.coordinates = np.concatenate(found)  # i32 [N,3] of every block by its number
+        self.holders = holders  # i32 [N] how many submaps reach into it
 
     def __len__(self) -> int:
         return len(self.coordinates)

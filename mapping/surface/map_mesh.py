@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mapping.store.reader import MapReader
 
 AT_ONCE = 16384  # blocks whose voxels are in memory together, a few beside them included
+OF_ANOTHER_SUBMAP = 0.5  # of the memory for a block of one submap: what each further submap that holds it takes
 
 
 def map_mesh(reader: MapReader, component: int | None = None) -> Mesh:
@@ -31,7 +32,7 @@ def surface_pieces(reader: MapReader, component: int | None = None, at_once: int
     """The same mesh piece by piece, slabs of the world along x: each brings new vertices and the faces between these
     and older ones, so that faces count vertices over all pieces.
 
-    Voxels of about `at_once` blocks are in memory at a time.
+    Voxels of about `at_once` blocks are in memory at a time, of fewer where submaps overlap: all of them are read.
     """
     count = 0
     for wanted in sorted({entry.component for entry in reader.header.submaps}):
@@ -39,18 +40,19 @@ def surface_pieces(reader: MapReader, component: int | None = None, at_once: int
             continue
         world = WorldBlocks(reader, wanted)
         border = _Border()
-        for low, high in _slabs(world.coordinates[:, 0], at_once):
+        taken = 1 + OF_ANOTHER_SUBMAP * (world.holders - 1)
+        for low, high in _slabs(world.coordinates[:, 0], taken, at_once):
             piece = border.sewn(_slab_mesh(world, low, high), count, high * BLOCK_SIZE * world.voxel_size_m)
             count += len(piece.vertices)
             yield piece
 
 
-def _slabs(x: np.ndarray, at_once: int) -> Iterator[tuple[int, int]]:
-    """Layers [low, high) of blocks, each slab with at most `at_once` blocks and the layers that its mesh needs beside
-    it, or one layer."""
+def _slabs(x: np.ndarray, taken: np.ndarray, at_once: int) -> Iterator[tuple[int, int]]:
+    """Layers [low, high) of blocks, each slab with blocks that take at most `at_once` together with those of the
+    layers that its mesh needs beside it, or one layer."""
     if not len(x):
         return
-    layers = np.bincount(x - x.min())
+    layers = np.bincount(x - x.min(), taken)
     before = np.concatenate([[0], np.cumsum(layers)])
     low = 0
     while low < len(layers):

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import zarr
 
+from mapping.query.world_blocks import WorldBlocks
 from mapping.records import Submap
 from mapping.store import MapHeader, MapWriter, StoreSettings, open_map, validate_map
 from mapping.store.arrays import RowWriter
-from mapping.surface.map_mesh import join, map_mesh, surface_pieces
+from mapping.surface.map_mesh import _slabs, join, map_mesh, surface_pieces
 from mapping.surface.merge import merge_submaps
 from mapping.surface.mesh import Mesh, extract_mesh
+from mapping.surface.resample import blocks_reached
 from tests.mapping.surface.distance_fields import edge_balance, filled_blocks, sphere
 
 VOXEL, TRUNCATION = 0.05, 0.2
@@ -87,6 +89,20 @@ def test_slabs_sewn_together_are_the_mesh_of_all_voxels_at_once(two_balls):
         assert len(sewn.vertices) == len(whole.vertices)  # none of them twice
         np.testing.assert_array_equal(triangles(sewn), triangles(whole))
         np.testing.assert_array_equal(*edge_balance(faces))  # closed
+
+
+def test_blocks_that_several_submaps_hold_count_for_more(two_balls):
+    reader = open_map(two_balls)
+    world = WorldBlocks(reader, 0)
+    straight, turned = reader.submap(0), reader.submap(1)
+    reached = [straight.blocks.index, blocks_reached(turned.blocks.index, turned.T_world_submap, VOXEL)]
+    reached = [set(map(tuple, blocks.tolist())) for blocks in reached]
+    expected = [sum(block in of_submap for of_submap in reached) for block in map(tuple, world.coordinates.tolist())]
+    assert set(expected) == {1, 2}
+    np.testing.assert_array_equal(world.holders, expected)
+    x = np.repeat(np.arange(12), 10)
+    assert list(_slabs(x, np.ones(len(x)), 60)) == [(0, 5), (5, 9), (9, 12)]
+    assert list(_slabs(x, np.full(len(x), 1.5), 60)) == [(0, 3), (3, 5), (5, 7), (7, 9), (9, 12)]
 
 
 def test_a_surface_written_in_pieces_is_read_as_one(two_balls, tmp_path):
