@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit, prange
 
 from mapping.fusion.block_index import REACH
-from mapping.fusion.depth_windows import depth_windows, least_within
+from mapping.fusion.depth_windows import least_within
 from mapping.fusion.pixel_lines import TILE, Intrinsics
 from mapping.fusion.pixels import PixelMaps
+from mapping.fusion.view import ROUNDING_M, cubes_around, view_of
 from mapping.fusion.voxels import CELL_SIZE
 from mapping.records import BLOCK_SIZE
 from streammtl.errors import GeometryError
@@ -20,26 +19,7 @@ PART_LEVEL = 2  # and goes on in parallel in cubes of 2^2, which have
 PART = (1 << PART_LEVEL) ** 3  # blocks
 BEFORE = 8  # the bit that says of the first cell that something of it may lie before a surface
 ROUNDING_PX = 1e-2
-ROUNDING_M = 1e-5
 NEAREST_M = 1e-3  # what comes nearer to the camera's plane than that may be seen anywhere
-
-
-class View(NamedTuple):
-    """A camera and the depth that it sees."""
-
-    height: int
-    width: int
-    cu: float  # px, the principal point from the image's corner
-    cv: float
-    R_scaled: np.ndarray  # f64 [3,3] from the grid to the camera, x and y times the focal length
-    t_grid_cam: np.ndarray  # f64 [3] m
-    corners: np.ndarray  # f64 [3*8], R_scaled times (+-1, +-1, +-1)
-    reach: np.ndarray  # f64 [3], the greatest of `corners`
-    rows: int  # of tiles
-    columns: int
-    windows: np.ndarray  # of depth, flat, and
-    overall: np.ndarray  # as `depth_windows` gives them
-    voxel_size_m: float
 
 
 def blocks_in_view(
@@ -54,50 +34,22 @@ def blocks_in_view(
     depths, so no block is missed, however oblique the surface. Raises: GeometryError for a camera out of the grid's
     reach.
     """
-    windows, overall = depth_windows(maps.tiles)
-    if not np.isfinite(overall[0]):
-        return np.empty((0, 3), np.int32), np.empty(0, np.uint16)
     height, width = (length - 2 for length in maps.geometry.shape)
-    signs = np.array([[c >> 2, c >> 1 & 1, c & 1] for c in range(8)]).T * 2.0 - 1
-    R_scaled = np.diag([k.fx, k.fy, 1.0]) @ T_grid_cam[:3, :3].T
-    corners = R_scaled @ signs
-    view = View(
-        height,
-        width,
-        k.cx + 0.5,
-        k.cy + 0.5,
-        R_scaled,
-        np.ascontiguousarray(T_grid_cam[:3, 3]),
-        corners.reshape(-1),
-        corners.max(1),
-        *maps.tiles.shape[:2],
-        windows.reshape(-1),
-        overall,
-        voxel_size_m,
-    )
-    low, high = _top_cubes(-float(overall[1]), k, (height, width), T_grid_cam, voxel_size_m)
+    T = np.ascontiguousarray(T_grid_cam)
+    view = view_of(maps.tiles, height, width, k, T, voxel_size_m)
+    if not np.isfinite(view.overall[0]):
+        return np.empty((0, 3), np.int32), np.empty(0, np.uint16)
+    low, high, far_m = cubes_around(view, k, T, TOP_LEVEL)
+    reach_m = (REACH - 1) * BLOCK_SIZE * voxel_size_m
+    if far_m > reach_m:
+        raise GeometryError(
+            f"the camera is at {T[:3, 3].tolist()} m; the grid reaches {reach_m:.0f} m from its "
+            "origin. Start a submap nearer to the camera."
+        )
     parts = np.empty((1 << 10, 3), np.int32)
     while (count := _find_parts(view, low, high, parts)) > len(parts):
         parts = np.empty((count, 3), np.int32)
     return _search(view, parts[:count])
-
-
-def _top_cubes(farthest_m, k, size, T_grid_cam, voxel_size_m) -> tuple[np.ndarray, np.ndarray]:
-    """First and last cube i64 [3] of the box around the view as far as there is depth."""
-    h, w = size
-    u, v = np.array([-0.5, w - 0.5] * 2), np.repeat([-0.5, h - 0.5], 2)
-    corners = farthest_m * np.stack([(u - k.cx) / k.fx, (v - k.cy) / k.fy, np.ones(4)], -1)
-    reach_m = (REACH - 1) * BLOCK_SIZE * voxel_size_m
-    if np.abs(T_grid_cam[:3, 3]).max() + np.linalg.norm(corners, axis=1).max() > reach_m:
-        raise GeometryError(
-            f"the camera is at {T_grid_cam[:3, 3].tolist()} m; the grid reaches {reach_m:.0f} m from its "
-            "origin. Start a submap nearer to the camera."
-        )
-    corners = np.concatenate([corners, np.zeros((1, 3))]) @ T_grid_cam[:3, :3].T + T_grid_cam[:3, 3]
-    cube_m = voxel_size_m * (BLOCK_SIZE << TOP_LEVEL)
-    margin = ROUNDING_M + cube_m / (1 << TOP_LEVEL)
-    low, high = np.floor((corners.min(0) - margin) / cube_m), np.floor((corners.max(0) + margin) / cube_m)
-    return low.astype(np.int64), high.astype(np.int64)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

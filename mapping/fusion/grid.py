@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import get_num_threads
+from numba import get_num_threads, njit
 
 from mapping.fusion.allocation import blocks_in_view
 from mapping.fusion.block_index import BlockIndex, check_reach
@@ -79,7 +79,6 @@ class VoxelGrid:
             self._maps,
             pixel_labels(observation, settings, self._maps),
             projection,
-            projection.offsets(settings.voxel_size_m),
             VoxelRules(
                 settings.voxel_size_m,
                 settings.truncation_m,
@@ -90,7 +89,7 @@ class VoxelGrid:
             tuple(range(settings.labels_per_voxel)),
             get_num_threads(),
         )
-        self._keep(coordinates[new], slots[new], updated[new])
+        self._keep(coordinates, slots, new, updated)
         return int(np.count_nonzero(updated))
 
     def blocks(self) -> Blocks:
@@ -111,7 +110,7 @@ class VoxelGrid:
         grid._reserve(count)
         slots = grid._free[:count]
         grid._memory.array[slots] = from_blocks(blocks, grid._units)
-        grid._keep(np.ascontiguousarray(blocks.index, np.int32), slots, np.ones(count, bool))
+        grid._keep(np.ascontiguousarray(blocks.index, np.int32), slots, np.arange(count), np.ones(count, bool))
         return grid
 
     def round_to_stored(self) -> None:
@@ -131,12 +130,26 @@ class VoxelGrid:
         self._coordinates = np.concatenate([self._coordinates, np.zeros((capacity - before, 3), np.int32)])
         self._slots = np.concatenate([self._slots, np.zeros(capacity - before, np.int32)])
 
-    def _keep(self, coordinates: np.ndarray, slots: np.ndarray, used: np.ndarray) -> None:
-        """Of blocks that took the first free slots, those in use become part of the grid."""
-        count = int(np.count_nonzero(used))
-        start, stop = len(self), len(self) + count
-        self._coordinates[start:stop] = coordinates[used]
-        self._slots[start:stop] = slots[used]
-        self._index.add(coordinates[used])
-        self._free[count : len(slots)] = slots[~used]
+    def _keep(self, coordinates: np.ndarray, slots: np.ndarray, new: np.ndarray, used: np.ndarray) -> None:
+        """Of the new ones among some blocks, which took the first free slots, those in use become part of the grid."""
+        start = len(self)
+        count = _sort_out(coordinates, slots, new, used, self._coordinates[start:], self._slots[start:], self._free)
+        self._index.add(self._coordinates[start : start + count])
         self._free = self._free[count:]
+
+
+@njit(cache=True, nogil=True)
+def _sort_out(coordinates, slots, new, used, kept_coordinates, kept_slots, free):
+    """Keeps the new blocks in use, and puts the slots of the others, rising, behind as many entries of `free` as these
+    are; gives their number. NumPy would take an array for every step."""
+    count = 0
+    for i in new:
+        if used[i]:
+            kept_coordinates[count], kept_slots[count] = coordinates[i], slots[i]
+            count += 1
+    at = count
+    for i in new:
+        if not used[i]:
+            free[at] = slots[i]
+            at += 1
+    return count

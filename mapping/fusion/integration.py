@@ -17,6 +17,7 @@ from mapping.records import BLOCK_SIZE
 
 BATCH = 8  # blocks that are worked on together: what is known of their voxels stays in the cache
 TURN = 8  # batches that a thread takes in turn: neighbours, which look at the same pixels
+ORDER = voxel_order()
 SEEN, WITHIN, LABELLED = 1, 2, 4  # what a cell may have: voxels to update, some within the band, some to be labelled
 
 
@@ -31,12 +32,6 @@ class Projection(NamedTuple):
     height: int
     R_grid_cam: np.ndarray  # f64 [3,3]
     t_grid_cam: np.ndarray  # f64 [3] m
-
-    def offsets(self, voxel_size_m: float) -> np.ndarray:
-        """What each voxel of a block adds to the camera coordinates of its first one, x and y times the focal length;
-        f32 [8*3*64], cell by cell."""
-        in_camera = voxel_order() * voxel_size_m @ self.R_grid_cam * (self.fx, self.fy, 1.0)
-        return in_camera.astype(np.float32).reshape(CELLS, CELL, 3).transpose(0, 2, 1).reshape(-1)
 
 
 class VoxelRules(NamedTuple):
@@ -64,11 +59,10 @@ class Scratch(NamedTuple):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def integrate_blocks(coordinates, cells, slots, records, maps, labels, projection, offsets, rules, numbers, threads):
+def integrate_blocks(coordinates, cells, slots, records, maps, labels, projection, rules, numbers, threads):
     """Updates blocks i32 [C,3] that live in `slots` i32 [C], all different, of which `cells` u16 [C] says what
     `blocks_in_view` does; gives bool [C]: whether a block was updated. `labels` are those of the pixels, as
-    `pixel_labels` gives them, `offsets` those of `Projection`; `numbers` is a tuple as long as a voxel keeps labels:
-    the compiler knows its length.
+    `pixel_labels` gives them; `numbers` is a tuple as long as a voxel keeps labels: the compiler knows its length.
 
     A voxel reads the pixel it projects to, whose slope carries depth from the pixel's centre to where the voxel falls.
     It is updated where it lies within the truncation of that depth, along the optical axis (projective distance;
@@ -76,6 +70,7 @@ def integrate_blocks(coordinates, cells, slots, records, maps, labels, projectio
     freer; this takes away what flew before a surface or what a worse pose put there. Other blocks are left as they are.
     """
     updated = np.zeros(len(coordinates), np.bool_)
+    offsets = _offsets(projection, rules.voxel_size_m)
     for thread in prange(threads):  # blocks that follow one another cost alike: they are dealt out in turns
         _integrate_turns(
             np.int64(thread),
@@ -93,6 +88,19 @@ def integrate_blocks(coordinates, cells, slots, records, maps, labels, projectio
             updated,
         )
     return updated
+
+
+@njit(cache=True, nogil=True)
+def _offsets(projection, voxel):
+    """What each voxel of a block adds to the camera coordinates of its first one, x and y times the focal length;
+    f32 [8*3*64], cell by cell."""
+    R, offsets = projection.R_grid_cam, np.empty((CELLS, 3, CELL), np.float32)
+    for i in range(CELLS * CELL):
+        x, y, z = ORDER[i, 0] * voxel, ORDER[i, 1] * voxel, ORDER[i, 2] * voxel
+        for axis in range(3):
+            scale = projection.fx if axis == 0 else projection.fy if axis == 1 else 1.0
+            offsets[i // CELL, axis, i % CELL] = scale * (R[0, axis] * x + R[1, axis] * y + R[2, axis] * z)
+    return offsets.reshape(-1)
 
 
 @njit(cache=True, nogil=True)

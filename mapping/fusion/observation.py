@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from streammtl.camera import Camera
 from streammtl.errors import CameraError, GeometryError, ShapeError
@@ -61,8 +62,21 @@ def check_rigid(T: np.ndarray, name: str) -> None:
     """Raises GeometryError unless T is a finite [4,4] rotation and translation."""
     if T.shape != (4, 4) or not np.isfinite(T).all():
         raise GeometryError(f"{name} must be a finite 4x4 matrix, got shape {T.shape} with values {T.tolist()}.")
-    R = T[:3, :3]
-    if np.abs(R @ R.T - np.eye(3)).max() > 1e-4 or np.linalg.det(R) < 0 or np.any(T[3] != (0, 0, 0, 1)):
+    if not _is_rigid(np.asarray(T, np.float64)):
         raise GeometryError(
             f"{name} is not a rotation and a translation; scale and shear must be taken out first: {T.tolist()}."
         )
+
+
+@njit(cache=True, nogil=True)
+def _is_rigid(T):
+    """In plain loops: this is asked for every frame, and calls of BLAS and LAPACK cost many times more."""
+    for i in range(3):
+        for j in range(3):
+            product = T[i, 0] * T[j, 0] + T[i, 1] * T[j, 1] + T[i, 2] * T[j, 2]
+            if abs(product - (1.0 if i == j else 0.0)) > 1e-4:
+                return False
+    volume = T[0, 0] * (T[1, 1] * T[2, 2] - T[1, 2] * T[2, 1])
+    volume += T[0, 1] * (T[1, 2] * T[2, 0] - T[1, 0] * T[2, 2])
+    volume += T[0, 2] * (T[1, 0] * T[2, 1] - T[1, 1] * T[2, 0])
+    return volume > 0 and T[3, 0] == 0 and T[3, 1] == 0 and T[3, 2] == 0 and T[3, 3] == 1

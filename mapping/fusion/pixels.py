@@ -30,10 +30,11 @@ class PixelMaps(NamedTuple):
 def pixel_maps(size: tuple[int, int], settings: FusionSettings) -> PixelMaps:
     """The memory of the maps of frames of one size, used again for every frame."""
     h, w = size
-    geometry = np.full((h + 2, w + 2), np.float32(np.nan).view(np.uint32), np.uint64)
+    planes = np.zeros((2, h + 2, w + 2), np.uint64)
+    planes[0] = np.float32(np.nan).view(np.uint32)
     return PixelMaps(
-        geometry,
-        np.zeros_like(geometry),
+        planes[0],
+        planes[1],
         np.zeros((-(-h // TILE), -(-w // TILE), 2), np.float32),
         0.5 * settings.truncation_m,  # neighbours that lie farther apart in depth are on two surfaces
     )
