@@ -9,7 +9,6 @@ from mapping.fusion.allocation import blocks_in_view
 from mapping.fusion.block_index import BlockIndex, check_reach
 from mapping.fusion.integration import Projection, VoxelRules, integrate_blocks
 from mapping.fusion.observation import DepthObservation
-from mapping.fusion.pixel_labels import pixel_labels
 from mapping.fusion.pixel_lines import Intrinsics
 from mapping.fusion.pixels import PixelMaps, pixel_maps, weigh_pixels
 from mapping.fusion.precision import from_stored, to_stored
@@ -56,9 +55,7 @@ class VoxelGrid:
         observation.check()
         settings, camera, T = self.settings, observation.camera, np.asarray(observation.T_submap_cam, np.float64)
         k = Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy)
-        size = observation.depth_m.shape
-        if self._maps is None or self._maps.geometry.shape != (size[0] + 2, size[1] + 2):
-            self._maps = pixel_maps(size, settings)
+        self._maps = pixel_maps(observation, settings, self._maps)
         weigh_pixels(observation, settings, self._maps)
         coordinates, cells = blocks_in_view(self._maps, k, T, settings.voxel_size_m)
         if not len(coordinates):
@@ -77,7 +74,6 @@ class VoxelGrid:
             slots,
             self._memory.array,
             self._maps,
-            pixel_labels(observation, settings, self._maps),
             projection,
             VoxelRules(
                 settings.voxel_size_m,

@@ -59,10 +59,10 @@ class Scratch(NamedTuple):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def integrate_blocks(coordinates, cells, slots, records, maps, labels, projection, rules, numbers, threads):
+def integrate_blocks(coordinates, cells, slots, records, maps, projection, rules, numbers, threads):
     """Updates blocks i32 [C,3] that live in `slots` i32 [C], all different, of which `cells` u16 [C] says what
-    `blocks_in_view` does; gives bool [C]: whether a block was updated. `labels` are those of the pixels, as
-    `pixel_labels` gives them; `numbers` is a tuple as long as a voxel keeps labels: the compiler knows its length.
+    `blocks_in_view` does; gives bool [C]: whether a block was updated. `numbers` is a tuple as long as a voxel keeps
+    labels: the compiler knows its length.
 
     A voxel reads the pixel it projects to, whose slope carries depth from the pixel's centre to where the voxel falls.
     It is updated where it lies within the truncation of that depth, along the optical axis (projective distance;
@@ -80,7 +80,6 @@ def integrate_blocks(coordinates, cells, slots, records, maps, labels, projectio
             slots,
             records,
             maps,
-            labels,
             projection,
             offsets,
             rules,
@@ -105,7 +104,7 @@ def _offsets(projection, voxel):
 
 @njit(cache=True, nogil=True)
 def _integrate_turns(
-    first, step, coordinates, cells, slots, records, maps, labels, projection, offsets, rules, numbers, updated
+    first, step, coordinates, cells, slots, records, maps, projection, offsets, rules, numbers, updated
 ):
     """Every `step`-th turn from the first on. Small functions take arrays: tuples of them are slow to pass."""
     s, pairs = _scratch(), records.shape[1] // (2 * CELLS)
@@ -133,9 +132,11 @@ def _integrate_turns(
         chosen = _choose(s.kinds, count, SEEN, s.chosen)
         _read_chosen(content, s.pixels, s.read, chosen)
         average_cells(voxels, chosen, s.starts, s.distances, s.read, rules)
-        if labels.shape[2] > 0:
+        if maps.labels.shape[2] > 0:
             chosen = _choose(s.kinds, count, LABELLED, s.chosen)
-            collect_labels(voxels, chosen, s.starts, s.distances, s.label_pixels, labels, s.seen, s.arrived, numbers)
+            collect_labels(
+                voxels, chosen, s.starts, s.distances, s.label_pixels, maps.labels, s.seen, s.arrived, numbers
+            )
 
 
 @njit(cache=True, nogil=True)

@@ -14,7 +14,7 @@ NO_COUNTER, BEYOND = np.uint16(1), np.uint16(2)  # what may be left of evidence:
 
 @njit(cache=True, nogil=True)
 def collect_labels(voxels, cells, starts, distances, pixels, labels, seen, arrived, numbers):
-    """Adds the labels of pixels, u32 [h+2,w+2,pairs] as `pixel_labels` gives them, to the counters of the voxels that
+    """Adds the labels of pixels, u32 [h+2,w+2,pairs] as `PixelMaps` holds them, to the counters of the voxels that
     see them, of those listed in `cells` i64.
 
     `starts` i64 [N] says where in `voxels` a cell begins, in pairs of u16, `pixels` i32 [N*64] which pixels its voxels

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from mapping.fusion.observation import DepthObservation
-from mapping.fusion.pixels import PixelMaps
 from mapping.fusion.rounding import chance
 from mapping.fusion.settings import FusionSettings
 from mapping.fusion.voxels import LABEL_MOST, units_of
@@ -16,57 +16,47 @@ from mapping.fusion.voxels import LABEL_MOST, units_of
 FEW = 4  # up to that many labels a pixel have code of their own
 
 
-def pixel_labels(observation: DepthObservation, settings: FusionSettings, maps: PixelMaps) -> np.ndarray:
-    """The m labels of every pixel on the grid of `maps`, u32 [h+2,w+2,ceil(m/2)]: two u16 each, id in the low byte,
-    evidence in the high one, in units of label weight. None in the border.
+class LabelLines(NamedTuple):
+    """The m labels of every pixel, line by line; no line where a frame has none."""
+
+    ids: np.ndarray  # u8 [h,w*m]
+    probabilities: np.ndarray  # f32 [h,w*m]; no line: every label counts fully
+    per_label: float  # units of a label's weight in one of a voxel's
+    seed: int
+
+
+def label_lines(observation: DepthObservation, settings: FusionSettings) -> LabelLines:
+    ids, probabilities = observation.label_ids, observation.label_probabilities
+    units, none = units_of(settings), np.empty((0, 0))
+    h = 0 if ids is None else len(ids)
+    return LabelLines(
+        np.ascontiguousarray(none if ids is None else ids.reshape(h, -1), np.uint8),
+        np.ascontiguousarray(none if probabilities is None else probabilities.reshape(h, -1), np.float32),
+        units.weight / units.label,
+        zlib.crc32(np.ascontiguousarray(observation.T_submap_cam).tobytes()),
+    )
+
+
+def numbers_of(observation: DepthObservation) -> tuple[int, ...]:
+    """As many as a pixel has labels, where these are few: a tuple, whose length the compiler knows."""
+    m = 0 if observation.label_ids is None else observation.label_ids.shape[2]
+    return tuple(range(m)) if m <= FEW else ()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pack_labels(ids, probabilities, depth, weights, per_label, line_bits, numbers, out):
+    """The labels of a line of pixels, padded to an even number each: u16, id in the low byte, evidence in the high one,
+    in units of label weight.
 
     Evidence is the pixel's weight times the label's probability, rounded up or down with the probability of its
     fraction; depth, place and pose decide, so that the same input gives the same result.
     """
-    ids, probabilities = observation.label_ids, observation.label_probabilities
-    if ids is None:
-        return np.empty((*maps.content.shape, 0), np.uint32)
-    h, w, m = ids.shape
-    units = units_of(settings)
-    labels = np.empty((h + 2, w + 2, (m + 1) // 2), np.uint32)
-    _pack(
-        np.ascontiguousarray(ids).reshape(h, -1),
-        _lines(np.empty((0, 0)) if probabilities is None else probabilities.reshape(h, -1)),
-        _lines(observation.depth_m),
-        maps.content.view(np.float32),
-        units.weight / units.label,
-        zlib.crc32(np.ascontiguousarray(observation.T_submap_cam).tobytes()),
-        tuple(range(m)) if m <= FEW else (),
-        labels.view(np.uint16).reshape(h + 2, -1),
-    )
-    return labels
-
-
-def _lines(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values, np.float32)
-
-
-@njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def _pack(ids, probabilities, depth, weights, per_label, seed, numbers, labels):
-    h, w = depth.shape
-    words = labels.shape[1] // (w + 2)
-    labels[0], labels[h + 1] = 0, 0
-    for v in prange(h):
-        line, line_weights = labels[v + 1], weights[v + 1, 2 : 2 * w + 2]
-        line[:words], line[len(line) - words :] = 0, 0
-        shares = probabilities[v] if len(probabilities) > 0 else depth[v, :0]
-        bits = np.int32(seed + v * 0x3C6EF35F)  # an odd number: lines take other chances than their neighbours
-        _pack_line(ids[v], shares, depth[v], line_weights, per_label, bits, numbers, line[words : len(line) - words])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _pack_line(ids, probabilities, depth, weights, per_label, line_bits, numbers, out):
     m = len(numbers) if len(numbers) > 0 else len(ids) // len(depth)  # for vector code the compiler has to know it
     words = m + (m & 1)
     zero, one, most = np.float32(0), np.float32(1), np.float32(LABEL_MOST)
     for u in range(len(depth)):
         bits = np.int32(np.float32(depth[u]).view(np.int32) + np.int32(line_bits + np.int32(u)))
-        weight = weights[2 * u] * np.float32(per_label)
+        weight = weights[u] * np.float32(per_label)
         for j in range(m):
             share = one
             if len(probabilities) > 0:
