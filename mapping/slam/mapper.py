@@ -9,12 +9,14 @@ import numpy as np
 from mapping.slam import colmap, features
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
+from mapping.slam.locating import is_scarce
 from mapping.slam.recognition import Recognition
 from mapping.slam.rigid import transform
 from mapping.slam.sensor_depth import depth_at
 from mapping.slam.settings import TrackerSettings
 
 _MIN_POINT_ANGLE_DEG = 1.0
+_SCARCE_POINT_ANGLE_DEG = 0.35  # where landmarks are few; a point is then known to a fifth of its depth or better
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class Mapper:
         """Makes the current frame a keyframe: sightings of all followed tracks, new landmarks, new corners."""
         local_map.keyframes.append(index=np.array([view.index]), T_world_cam=view.T_world_cam)
         self._measure(local_map, view, np.flatnonzero(local_map.tracks.followed))
-        self._triangulate(local_map)
+        self._triangulate(local_map, _MIN_POINT_ANGLE_DEG)
+        if is_scarce(int((local_map.tracks.followed & local_map.tracks.is_landmark).sum()), self.settings):
+            self._triangulate(local_map, _SCARCE_POINT_ANGLE_DEG)
         self.add_corners(local_map, view)
 
     def insert_known(self, local_map: LocalMap, view: KeyframeView, found: Recognition, uv: np.ndarray) -> None:
@@ -77,8 +81,8 @@ class Mapper:
         tracks.xyz[rows[placed]] = transform(view.T_world_cam, in_camera)
         local_map.sightings.append(keyframe=view.index, track=tracks.id[rows], uv=uv_ideal, depth_m=depth)
 
-    def _triangulate(self, local_map: LocalMap) -> None:
-        """Gives candidates a position where keyframes see them under enough of an angle."""
+    def _triangulate(self, local_map: LocalMap, min_angle_deg: float) -> None:
+        """Gives candidates a position where keyframes see them under an angle of min_angle_deg or more."""
         tracks, sightings = local_map.tracks, local_map.sightings
         rows = np.flatnonzero(tracks.followed & ~tracks.is_landmark)
         track_rows = local_map.rows_of(sightings.track)
@@ -96,5 +100,5 @@ class Mapper:
             local_map.keyframes.T_world_cam,
             self.lens.pinhole,
             self.settings.seed,
-            _MIN_POINT_ANGLE_DEG,
+            min_angle_deg,
         )

@@ -10,10 +10,11 @@ from enum import IntEnum
 import cv2
 import numpy as np
 
-from mapping.slam import association, colmap
+from mapping.slam import association
 from mapping.slam.back_end import BackEnd
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
+from mapping.slam.locating import Located, Locator
 from mapping.slam.mapper import KeyframeView, Mapper
 from mapping.slam.memory import Memory
 from mapping.slam.motion import Motion
@@ -30,7 +31,6 @@ from streammtl.views import Frame, ScaleStatus
 
 _MIN_DEPTH_LANDMARKS = 30  # to start from one depth image
 _MAX_SPARSE_POINTS = 300
-_MIN_AGREEMENT = 0.3  # share of the landmarks found that must agree on a pose
 _LATE_AFTER_KEYFRAMES = 4  # after the start, by when its landmarks are well placed
 
 
@@ -54,6 +54,7 @@ class PycolmapTracker(Tracker):
         cv2.setNumThreads(1)  # more gain little on images of this size and starve the other stages
         self.lens = Lens(camera)
         self.mapper = Mapper(settings, self.lens)
+        self.locator = Locator(settings, self.lens)
         self.start = TwoViewStart(settings, self.lens)
         self.back_end = BackEnd(settings, self.lens, has_depth)
         self.local_map = LocalMap()
@@ -152,23 +153,15 @@ class PycolmapTracker(Tracker):
 
     def _continue(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
         """Poses a frame among the landmarks."""
-        pose = self._locate(frame, grey)
-        if pose is None:
+        located = self.locator.locate(self.local_map, self.motion, self.grey, grey, frame.index, frame.timestamp_s)
+        if located is None:
             return self._come_back(frame, grey) or self._lose(frame)
-        return self._take(frame, grey, *pose)
+        return self._take(frame, grey, located)
 
-    def _take(
-        self,
-        frame: Frame,
-        grey: np.ndarray,
-        rows: np.ndarray,
-        uv: np.ndarray,
-        T_world_cam: np.ndarray,
-        inliers: np.ndarray,
-    ) -> TrackedFrame:
+    def _take(self, frame: Frame, grey: np.ndarray, located: Located) -> TrackedFrame:
         """Takes over a frame's pose and what it saw; makes it a keyframe where that adds something."""
-        tracks = self.local_map.tracks
-        inliers = self.movers.judge(self.local_map, rows, uv, T_world_cam, inliers)
+        tracks, rows, uv, T_world_cam = self.local_map.tracks, located.rows, located.uv, located.T_world_cam
+        inliers = self.movers.judge(self.local_map, rows, uv, T_world_cam, located.inliers)
         tracks.followed[:] = False
         good = rows[inliers]
         tracks.uv[good], tracks.followed[good], tracks.last_seen[good] = uv[inliers], True, frame.index
@@ -194,38 +187,6 @@ class PycolmapTracker(Tracker):
             depth = transform(inverse(T_world_cam), xyz)[:, 2]
             answer.confidence = pose_confidence(answer.covariance, float(np.median(depth)))
         return answer
-
-    def _locate(self, frame: Frame, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-        """Rows of tracks seen, their image pixels, the pose and who agrees with it; None when lost."""
-        for prior in (self.motion.predict(frame.timestamp_s), self.motion.T_world_cam):
-            rows, uv = association.follow(self.local_map, self.lens, self.grey, grey, prior)
-            located = self._solve(rows, uv, prior)
-            if located is not None:
-                break
-        else:
-            return None
-        T_world_cam, inliers = located
-        self.local_map.tracks.followed[:] = False
-        self.local_map.tracks.followed[rows[inliers]] = True
-        more, more_uv, missed = association.find_again(
-            self.local_map, self.lens, grey, T_world_cam, self.settings.max_tracks, frame.index
-        )
-        self.local_map.tracks.missed[missed] += 1
-        rows, uv = np.concatenate([rows[inliers], more]), np.concatenate([uv[inliers], more_uv])
-        return (rows, uv, *(self._solve(rows, uv, T_world_cam) or (T_world_cam, np.ones(len(rows), bool))))
-
-    def _solve(self, rows: np.ndarray, uv: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """Pose from landmarks among the tracks, and bool [n]: who agrees. Candidates without position always do."""
-        landmark = self.local_map.tracks.is_landmark[rows]
-        uv_ideal = self.lens.to_ideal(uv[landmark])
-        xyz = self.local_map.tracks.xyz[rows[landmark]]
-        tolerance_px = self.lens.tolerance_px
-        pose = colmap.absolute_pose(uv_ideal, xyz, self.lens.pinhole, self.settings.seed, prior, tolerance_px)
-        if pose is None or pose.inliers.sum() < max(self.settings.min_inliers, _MIN_AGREEMENT * len(uv_ideal)):
-            return None
-        agrees = np.ones(len(rows), bool)
-        agrees[landmark] = pose.inliers
-        return pose.T_world_cam, agrees
 
     def _wants_keyframe(self, T_world_cam: np.ndarray) -> bool:
         """New ground: parallax to the last keyframe, or too much of what it saw is out of sight."""
@@ -281,10 +242,10 @@ class PycolmapTracker(Tracker):
             rows, seen, _ = association.find_again(
                 self.local_map, self.lens, grey, T_world_cam, self.settings.max_landmarks, 0
             )
-            located = self._solve(rows, seen, T_world_cam)
+            located = self.locator.solve(self.local_map, rows, seen, T_world_cam)
             if located is not None:
                 self.phase, self.component = Phase.TRACKING, found.place.component
-                return self._take(frame, grey, rows, seen, *located)
+                return self._take(frame, grey, located)
         return self._resume(frame, grey, found, uv)
 
     def _resume(self, frame: Frame, grey: np.ndarray, found: Recognition, uv: np.ndarray) -> TrackedFrame:

@@ -54,6 +54,15 @@ def rotation_matrix(vector: np.ndarray) -> np.ndarray:
     return np.eye(3) + np.sin(angle) / angle * cross + (1.0 - np.cos(angle)) / angle**2 * (cross @ cross)
 
 
+def aligning_rotation(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Rotation [3,3] that brings directions [N,3] nearest to others [N,3], in least squares.
+
+    Source: Kabsch, A solution for the best rotation to relate two sets of vectors, 1976.
+    """
+    U, _, Vt = np.linalg.svd(after.T @ before)
+    return U @ np.diag([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))]) @ Vt
+
+
 def scaled_motion(T: np.ndarray, factor: float) -> np.ndarray:
     """A motion [4,4] stretched in time: rotation angle and translation times `factor`."""
     result = np.eye(4)

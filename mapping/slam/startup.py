@@ -11,6 +11,7 @@ from mapping.slam.adjustment import Adjustment, solve
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
 from mapping.slam.rigid import inverse, transform
+from mapping.slam.scarce_pose import turn_between
 from mapping.slam.settings import TrackerSettings
 from mapping.slam.table import Table
 
@@ -76,13 +77,7 @@ class TwoViewStart:
         """Median motion of the corners that a turn of the camera does not explain, pixels."""
         uv0, uv1 = self._pair()[1:]
         rays0, rays1 = (rays / np.linalg.norm(rays, axis=1, keepdims=True) for rays in map(self.lens.rays, (uv0, uv1)))
-        use = np.ones(len(rays0), bool)
-        for _ in range(3):
-            U, _, Vt = np.linalg.svd(rays1[use].T @ rays0[use])
-            R = U @ np.diag([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))]) @ Vt
-            turned = rays0 @ R.T
-            moved = np.linalg.norm(turned - rays1, axis=1)
-            use = moved <= np.median(moved)
+        moved = np.linalg.norm(rays1 @ turn_between(rays0, rays1).T - rays0, axis=1)
         return float(np.median(moved)) * self.lens.camera.fx
 
     def _pair(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mapping.slam.rigid import inverse
+from mapping.slam.rigid import inverse, rotation_angle_deg, rotation_matrix
 from mapping.slam.settings import TrackerSettings
 from mapping.slam.tracked import TrackStatus
 from mapping.slam.tracker import make_tracker
@@ -118,6 +118,22 @@ def test_few_frames_a_second_and_fast_turns_are_tracked(box_room, clip):
     answers, poses = track(box_room, [dataclasses.replace(f, index=f.index // 6) for f in clip[0][::6]], True)
     assert {answer.status for answer in answers} == {TrackStatus.TRACKED}
     assert error_m([poses[i] for i in range(20)], clip[1][::6], True) < 0.01
+
+
+def test_a_turn_that_outruns_its_landmarks_stays_one_component_without_depth(box_room, clip):
+    """Seven degrees a frame and a centimetre: what comes into sight has no parallax before what is known has left."""
+    path = list(clip[1][:60:4])
+    step = np.eye(4)
+    step[:3, :3], step[0, 3] = rotation_matrix(np.array([0.0, np.radians(7.0), 0.0])), 0.01
+    for _ in range(15):
+        path.append(path[-1] @ step)
+    frames = [dataclasses.replace(box_room.frame(i, T), timestamp_s=i / 5) for i, T in enumerate(path)]
+    answers, poses = track(box_room, frames, False)
+    assert {answer.status for answer in answers[-15:]} == {TrackStatus.TRACKED}
+    assert {answer.component for answer in answers} == {0}
+    assert error_m([poses[i] for i in sorted(poses)], [path[i] for i in sorted(poses)], False) < 0.01
+    off = inverse(inverse(path[14]) @ path[-1]) @ inverse(poses[14]) @ poses[len(path) - 1]
+    assert rotation_angle_deg(off[:3, :3]) < 1.0
 
 
 def test_a_tracker_restored_while_lost_goes_on_bit_for_bit(box_room, clip):

@@ -3,7 +3,15 @@ import pytest
 
 from mapping.slam.motion import Motion
 from mapping.slam.pose_refinement import refine
-from mapping.slam.rigid import inverse, rotation_angle_deg, rotation_matrix, rotation_vector, scaled_motion, transform
+from mapping.slam.rigid import (
+    aligning_rotation,
+    inverse,
+    rotation_angle_deg,
+    rotation_matrix,
+    rotation_vector,
+    scaled_motion,
+    transform,
+)
 from streammtl.camera import Camera
 
 
@@ -72,3 +80,11 @@ def test_a_refined_pose_is_a_rotation_whatever_rounding_its_guess_had_gathered()
     guess[0, 0] += 1e-5
     R = refine(xyz[:, :2] / xyz[:, 2:] * 500 + [320, 240], xyz, camera, guess)[:3, :3]
     np.testing.assert_allclose(R.T @ R, np.eye(3), atol=1e-14)
+
+
+def test_directions_are_aligned_by_the_rotation_that_turned_them():
+    R = rotation_matrix(np.array([0.3, -1.0, 0.4]))
+    before = np.random.default_rng(0).normal(size=(20, 3))
+    assert np.allclose(aligning_rotation(before, before @ R.T), R)
+    mirrored = before * [1.0, 1.0, -1.0]
+    assert np.linalg.det(aligning_rotation(before, mirrored)) == pytest.approx(1.0)
