@@ -27,6 +27,16 @@ def is_scarce(landmarks: int, settings: TrackerSettings) -> bool:
     return landmarks < _SCARCE * settings.min_inliers
 
 
+@dataclass(frozen=True)
+class Pair:
+    """The image of the last frame that was posed, and that of the one to pose."""
+
+    before: np.ndarray  # u8 [H,W]
+    grey: np.ndarray  # u8 [H,W]
+    index: int  # of the frame
+    timestamp_s: float
+
+
 @dataclass
 class Located:
     """A pose, and the tracks that were found."""
@@ -44,46 +54,48 @@ class Locator:
         self.settings = settings
         self.lens = lens
 
-    def locate(
-        self, local_map: LocalMap, motion: Motion, before: np.ndarray, grey: np.ndarray, index: int, timestamp_s: float
-    ) -> Located | None:
-        """Where the image grey u8 [H,W], the one after `before`, was taken; None where too little tells."""
-        predicted = motion.predict(timestamp_s)
-        located = self._follow(local_map, (predicted, motion.T_world_cam), before, grey)
+    def locate(self, local_map: LocalMap, motion: Motion, pair: Pair, moving: bool) -> Located | None:
+        """Where the second image of a pair was taken; None where too little tells.
+
+        With `moving`, much of the view moves by itself: candidates could be on it, and landmarks alone decide.
+        """
+        predicted = motion.predict(pair.timestamp_s)
+        expected = None if moving else _expected(predicted, motion.T_world_cam)
+        located = self._follow(local_map, (predicted, motion.T_world_cam), pair, expected)
         if located is None:
             return None
-        expected = _expected(predicted, motion.T_world_cam)
         tracks = local_map.tracks
-        if self._is_scarce(local_map, located.rows[located.inliers]):
+        if expected is not None and self._is_scarce(local_map, located.rows[located.inliers]):
             located = self._solve_scarce(local_map, located.rows, located.uv, located.T_world_cam, expected) or located
         rows, uv = located.rows[located.inliers], located.uv[located.inliers]
         tracks.followed[:] = False
         tracks.followed[rows] = True
         more, more_uv, missed = association.find_again(
-            local_map, self.lens, grey, located.T_world_cam, self.settings.max_tracks, index
+            local_map, self.lens, pair.grey, located.T_world_cam, self.settings.max_tracks, pair.index
         )
         tracks.missed[missed] += 1
         rows, uv = np.concatenate([rows, more]), np.concatenate([uv, more_uv])
-        if self._is_scarce(local_map, rows):
+        if expected is not None and self._is_scarce(local_map, rows):
             solved = self._solve_scarce(local_map, rows, uv, located.T_world_cam, expected)
         else:
             solved = self.solve(local_map, rows, uv, located.T_world_cam)
         return solved or Located(rows, uv, located.T_world_cam, np.ones(len(rows), bool))
 
     def _follow(
-        self, local_map: LocalMap, priors: tuple[np.ndarray, np.ndarray], before: np.ndarray, grey: np.ndarray
+        self, local_map: LocalMap, priors: tuple[np.ndarray, np.ndarray], pair: Pair, expected: Expected | None
     ) -> Located | None:
         """The pose by what is followed from image to image: from where the camera should be, else from where it was."""
         most: tuple[np.ndarray, np.ndarray] = np.zeros(0, int), np.zeros((0, 2))
         for prior in priors:
-            rows, uv = association.follow(local_map, self.lens, before, grey, prior)
+            rows, uv = association.follow(local_map, self.lens, pair.before, pair.grey, prior)
             located = self.solve(local_map, rows, uv, prior)
             if located is not None:
                 return located
             if len(rows) > len(most[0]):
                 most = rows, uv
-        predicted, last = priors
-        return self._solve_scarce(local_map, *most, self._turned(local_map, *most, last), _expected(predicted, last))
+        if expected is None:
+            return None
+        return self._solve_scarce(local_map, *most, self._turned(local_map, *most, priors[1]), expected)
 
     def solve(self, local_map: LocalMap, rows: np.ndarray, uv: np.ndarray, prior: np.ndarray) -> Located | None:
         """Pose from the landmarks among the tracks. Candidates without position always agree."""

@@ -43,7 +43,8 @@ class Mapper:
         local_map.keyframes.append(index=np.array([view.index]), T_world_cam=view.T_world_cam)
         self._measure(local_map, view, np.flatnonzero(local_map.tracks.followed))
         self._triangulate(local_map, _MIN_POINT_ANGLE_DEG)
-        if is_scarce(int((local_map.tracks.followed & local_map.tracks.is_landmark).sum()), self.settings):
+        landmarks = int((local_map.tracks.followed & local_map.tracks.is_landmark).sum())
+        if is_scarce(landmarks, self.settings):
             self._triangulate(local_map, _SCARCE_POINT_ANGLE_DEG)
         self.add_corners(local_map, view)
 

@@ -182,6 +182,10 @@ class Movers:
         """bool [rows,columns] over the image: where tracks gave away that something moves; None where nothing does."""
         return self.region.copy() if self.region.any() else None
 
+    def fills(self) -> float:
+        """Share of the image that moves by itself, as far as tracks gave it away."""
+        return float(self.region.mean())
+
     def _inside(self, uv: np.ndarray) -> np.ndarray:
         return self.region[self._cells(uv)]
 

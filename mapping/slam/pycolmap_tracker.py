@@ -14,7 +14,7 @@ from mapping.slam import association
 from mapping.slam.back_end import BackEnd
 from mapping.slam.lens import Lens
 from mapping.slam.local_map import LocalMap
-from mapping.slam.locating import Located, Locator
+from mapping.slam.locating import Located, Locator, Pair
 from mapping.slam.mapper import KeyframeView, Mapper
 from mapping.slam.memory import Memory
 from mapping.slam.motion import Motion
@@ -31,6 +31,7 @@ from streammtl.views import Frame, ScaleStatus
 
 _MIN_DEPTH_LANDMARKS = 30  # to start from one depth image
 _MAX_SPARSE_POINTS = 300
+_MUCH_MOVES = 0.06  # of the image, where candidates would as soon go with what moves
 _LATE_AFTER_KEYFRAMES = 4  # after the start, by when its landmarks are well placed
 
 
@@ -153,7 +154,8 @@ class PycolmapTracker(Tracker):
 
     def _continue(self, frame: Frame, grey: np.ndarray) -> TrackedFrame:
         """Poses a frame among the landmarks."""
-        located = self.locator.locate(self.local_map, self.motion, self.grey, grey, frame.index, frame.timestamp_s)
+        pair = Pair(self.grey, grey, frame.index, frame.timestamp_s)
+        located = self.locator.locate(self.local_map, self.motion, pair, self.movers.fills() > _MUCH_MOVES)
         if located is None:
             return self._come_back(frame, grey) or self._lose(frame)
         return self._take(frame, grey, located)
