@@ -1,9 +1,9 @@
-"""m2h, m2h-small, m2h-cvm: windowed attention between tasks and global gates, with and without other views."""
+"""m2h, m2h-small, m2h-lite, m2h-cvm: windowed attention between tasks and global gates, with other views or without."""
 
 from __future__ import annotations
 
 from streammtl.models.cvm import CrossViewPredictor
-from streammtl.models.network_settings import M2H, M2H_CVM, M2H_SMALL
+from streammtl.models.network_settings import M2H, M2H_CVM, M2H_LITE, M2H_SMALL
 from streammtl.models.registry import register_model
 
 
@@ -31,6 +31,13 @@ class M2hSmall(CrossViewPredictor):
     """
 
     network_settings = M2H_SMALL
+
+
+@register_model("m2h-lite")
+class M2hLite(CrossViewPredictor):
+    """M2H-small on the encoder of cvm-lite, with the mixer of m2h-cvm: from one view."""
+
+    network_settings = M2H_LITE
 
 
 @register_model("m2h-cvm")

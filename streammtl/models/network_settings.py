@@ -89,6 +89,9 @@ M2H = NetworkSettings(
     cross_view=crossview.NONE,
 )
 M2H_SMALL = M2H.model_copy(update={"decoder_width": 64, "depthwise": True})
+M2H_LITE = M2H_SMALL.model_copy(
+    update={"encoder": "tf_efficientnet_lite0", "mixing": MixerSettings(channels=32, heads=2)}
+)
 M2H_CVM = NetworkSettings(
     decoder="fusion",
     decoder_width=64,

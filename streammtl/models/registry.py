@@ -18,6 +18,7 @@ _MODELS = Registry[Predictor](
         "cvm-lite": "streammtl.models.cvm_lite",
         "m2h": "streammtl.models.m2h",
         "m2h-small": "streammtl.models.m2h",
+        "m2h-lite": "streammtl.models.m2h",
         "m2h-cvm": "streammtl.models.m2h",
         "stablemtl": "streammtl.models.stablemtl",
         "stablemtl-single": "streammtl.models.stablemtl",

@@ -1,8 +1,11 @@
 """Models judged frame by frame: which frames, which truth, which figures."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -212,3 +215,23 @@ def test_labelled_images_without_poses_are_judged_alone(recordings_data):
     samples, _ = collect(recordings_data("nyuv2_40class_mini"), None, (240, 320), 1, None, Protocol())
     assert len(samples) == 5 and all(not sources for _, sources in samples)
     assert samples[0][0].truth["semantics"].shape == (1, 240, 320)
+
+
+def test_shipped_weights_of_one_view_know_the_depths_of_a_furnished_room(tmp_path):
+    """Ten frames of the bundled clip: roughly in metres, and better up to one factor for each."""
+    room = Path(__file__).parents[2] / "recordings/samples/room"
+    frames = tmp_path / "room"
+    (frames / "rgb").mkdir(parents=True)
+    shutil.copytree(room / "depth", frames / "depth")
+    shutil.copy(room / "intrinsics.json", frames)
+    video, numbers = cv2.VideoCapture(str(room / "video.mp4")), {int(path.stem) for path in (room / "depth").iterdir()}
+    for number in range(300):
+        image = video.read()[1]
+        if number in numbers:
+            cv2.imwrite(str(frames / "rgb" / f"{number:06d}.png"), image)
+    run = CliRunner().invoke(
+        app, ["evaluate-model", "--model", "m2h-lite", "--data", str(frames), "--views", "0", "--json"]
+    )
+    assert run.exit_code == 0, run.output
+    figures = json.loads(run.output)["by_sources"]["0"]["depth"]
+    assert figures["abs_rel"] < 0.35 and figures["median_scaled"]["abs_rel"] < 0.25

@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def test_unknown_models_are_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match="did you mean 'planesweep'"):
         build_model(ModelSettings(name="planesweeep"))
-    with pytest.raises(ConfigError, match="cvm-lite, m2h, m2h-cvm, m2h-small, planesweep"):
+    with pytest.raises(ConfigError, match="cvm-lite, m2h, m2h-cvm, m2h-lite, m2h-small, planesweep"):
         build_model(ModelSettings(name="x"))
 
 

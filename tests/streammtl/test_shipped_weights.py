@@ -12,7 +12,7 @@ from streammtl.models.registry import build_model, model_class
 from streammtl.models.settings import ModelSettings
 from streammtl.models.shipped import shipped_weights
 
-SHIPPED = pytest.mark.parametrize("name", ["cvm-lite", "m2h-cvm"])
+SHIPPED = pytest.mark.parametrize("name", ["cvm-lite", "m2h-lite", "m2h-cvm"])
 
 
 @SHIPPED
@@ -22,8 +22,8 @@ def test_weights_have_the_checksum_that_is_written_beside_them(name):
     assert found.path.stat().st_size < 25e6
 
 
-@SHIPPED
-def test_they_find_the_depth_and_normal_of_a_textured_wall(scenes, name):
+@pytest.mark.parametrize("name", ["cvm-lite", "m2h-cvm"])
+def test_with_neighbours_they_find_the_depth_of_a_textured_wall(scenes, name):
     model = build_model(ModelSettings(name=name, precision="fp32"))
     batch, truth = scenes.batch(scenes.scene(), [scenes.pose(), scenes.pose(x=-0.12), scenes.pose(x=0.1)], (192, 256))
     outputs = model.predict(batch)

@@ -17,13 +17,13 @@ TINY = {"encoder": "tiny", "decoder_width": 16, "mixer_channels": 16, "allow_unt
 CHEAP = {"cross_view_channels": 16, "cross_view_layers": 1, "num_planes": 8}
 
 
-@pytest.mark.parametrize("name", ["m2h", "m2h-small", "m2h-cvm"])
+@pytest.mark.parametrize("name", ["m2h", "m2h-small", "m2h-lite", "m2h-cvm"])
 def test_untrained_weights_are_refused(name):
     with pytest.raises(CheckpointError, match="has no trained weights"):
         build_model(ModelSettings(name=name, encoder="tiny"))
 
 
-@pytest.mark.parametrize("name", ["m2h", "m2h-small", "m2h-cvm"])
+@pytest.mark.parametrize("name", ["m2h", "m2h-small", "m2h-lite", "m2h-cvm"])
 def test_m2h_predicts_values_of_every_task(name, scenes):
     batch, _ = scenes.batch(scenes.scene(), [scenes.pose(), scenes.pose(x=0.15)], size=SIZE, focal=80.0)
     settings = ModelSettings(name=name, **TINY, **CHEAP)
