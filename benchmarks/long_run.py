@@ -27,10 +27,11 @@ from mapping.store.reader import is_map
 from pipelines.local import LocalExecutor
 from pipelines.mapping_stage import MapProgress
 from pipelines.memory_budget import resident_bytes
-from pipelines.run import Job, StopRequest, run
+from pipelines.run import Job, run
 from pipelines.settings import load_settings
 from recordings.recording import Recording
 from streammtl.camera import Camera
+from streammtl.stopping import StopRequest
 from streammtl.views import Frame
 
 STEP_M = 0.01

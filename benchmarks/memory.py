@@ -19,8 +19,9 @@ from pipelines.local import LocalExecutor
 from pipelines.mapping_stage import MapProgress
 from pipelines.memory_budget import resident_bytes
 from pipelines.prepare import Request, prepare
-from pipelines.run import StopRequest, run
+from pipelines.run import run
 from recordings.recording import Recording, WrappedRecording
+from streammtl.stopping import StopRequest
 from streammtl.views import Frame, SkippedFrame
 
 

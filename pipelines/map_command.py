@@ -14,8 +14,9 @@ from mapping.store.header import CameraRecord
 from mapping.store.reader import open_map
 from pipelines.prepare import Request, prepare
 from pipelines.progress import progress_display
-from pipelines.run import Outcome, StopRequest, run
+from pipelines.run import Outcome, run
 from pipelines.view_command import watched
+from streammtl.stopping import StopRequest
 
 
 @dataclass

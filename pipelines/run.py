@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +25,7 @@ from recordings import Recording
 from streammtl.camera import Camera
 from streammtl.errors import PipelineError, StageError, StageLostError
 from streammtl.models.registry import model_class
+from streammtl.stopping import StopRequest
 from streammtl.views import Frame, ScaleStatus, SkippedFrame
 
 FRAMES_IN_FLIGHT = 4
@@ -60,35 +58,6 @@ class Outcome:
     progress: MapProgress | None = None
     pose_latency_s: list[float] = field(default_factory=list)  # frame in to pose known
     map_latency_s: list[float] = field(default_factory=list)  # frame in to keyframe fused
-
-
-class StopRequest:
-    """Set by Ctrl-C: frames end here, and what is under way is finished."""
-
-    def __init__(self) -> None:
-        self.event = threading.Event()
-
-    def __bool__(self) -> bool:
-        return self.event.is_set()
-
-    @contextmanager
-    def on_interrupt(self) -> Iterator[StopRequest]:
-        """The first SIGINT or SIGTERM asks to stop; the second one stops at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield self
-            return
-
-        def ask(number: int, _frame: Any) -> None:
-            if self.event.is_set():
-                raise KeyboardInterrupt
-            self.event.set()
-
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def run(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outcome:

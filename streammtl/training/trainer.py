@@ -14,6 +14,7 @@ from streammtl.data.sets.registry import open_source
 from streammtl.data.task_turns import TaskTurns
 from streammtl.errors import ConfigError
 from streammtl.models.predictor import choose_device
+from streammtl.stopping import StopRequest
 from streammtl.training.checkpoints import Checkpoint, checkpoint_paths, load_checkpoint, save_checkpoint
 from streammtl.training.journal import Journal, duration
 from streammtl.training.learner import PASSES_PER_STEP, Learner
@@ -66,7 +67,7 @@ class Trainer:
             self._best = saved.state["best"]
 
     def run(self, minutes: float | None = None) -> Outcome:
-        """Trains until all stages are done or the time is up, then writes a checkpoint.
+        """Trains until all stages are done, the time is up or SIGINT or SIGTERM comes, then writes a checkpoint.
 
         Raises: DataError for a damaged clip; ModelError when gradients stay non-finite.
         """
@@ -75,20 +76,20 @@ class Trainer:
         figures: dict[str, float] = {}
         progress, saved_at = Progress(self.settings, learner.step), begun
         self._introduce(journal)
-        batches = self._batches()
+        batches, over = self._batches(), False
         try:
-            over = False
-            while not over and learner.step < self.settings.total_steps:
-                stage = self.settings.stage_at(learner.step)
-                progress.count(learner.train_step(batches), stage.batch_size * stage.accumulate * self.world.size)
-                if learner.step % self.settings.log_steps == 0:
-                    self._report(journal, progress)
-                elapsed = time.monotonic() - begun
-                over = self.world.agree(minutes is not None and elapsed > 60 * minutes)
-                due = time.monotonic() - saved_at > 60 * self.settings.checkpoint_minutes
-                if self.world.leads and (over or due or learner.step == self.settings.total_steps):
-                    figures = self._save(journal)
-                    saved_at = time.monotonic()
+            with StopRequest().on_interrupt() as stop:
+                while not over and learner.step < self.settings.total_steps:
+                    stage = self.settings.stage_at(learner.step)
+                    progress.count(learner.train_step(batches), stage.batch_size * stage.accumulate * self.world.size)
+                    if learner.step % self.settings.log_steps == 0:
+                        self._report(journal, progress)
+                    elapsed = time.monotonic() - begun
+                    over = self.world.agree(bool(stop) or (minutes is not None and elapsed > 60 * minutes))
+                    due = time.monotonic() - saved_at > 60 * self.settings.checkpoint_minutes
+                    if self.world.leads and (over or due or learner.step == self.settings.total_steps):
+                        figures = self._save(journal)
+                        saved_at = time.monotonic()
         finally:
             batches.close()
             journal.close()

@@ -1,7 +1,9 @@
 """A training cut into runs is the same training."""
 
 import json
+import os
 import shutil
+import signal
 
 import pytest
 import torch
@@ -43,6 +45,26 @@ def test_a_run_out_of_time_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path):
     outcome = Trainer(settings, tmp_path).run(minutes=0)
     assert not outcome.finished and outcome.step == 1
     assert len(checkpoint_paths(tmp_path / "checkpoints")) == 1
+    assert Trainer(settings, tmp_path, resume=True).run().finished
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_stop_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path, monkeypatch, number):
+    settings = training_settings(tiny)
+    trainer = Trainer(settings, tmp_path)
+    train_step = trainer.learner.train_step
+
+    def train_and_be_stopped(batches):
+        values = train_step(batches)
+        if trainer.learner.step == 2:
+            os.kill(os.getpid(), number)
+        return values
+
+    monkeypatch.setattr(trainer.learner, "train_step", train_and_be_stopped)
+    handler = signal.getsignal(number)
+    outcome = trainer.run()
+    assert not outcome.finished and outcome.step == 2
+    assert signal.getsignal(number) is handler
     assert Trainer(settings, tmp_path, resume=True).run().finished
 
 
