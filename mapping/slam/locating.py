@@ -18,7 +18,8 @@ _MIN_AGREEMENT = 0.3  # share of the landmarks found that must agree on a pose
 _SCARCE_AGREEMENT = 0.4  # share of all tracks found that must, where candidates help
 _SCARCE = 4  # times the landmarks that a pose must rest on: with fewer than that, candidates help
 _LEAST_LANDMARKS = 5  # that must agree then, or nothing tells how far the camera moved
-_SPEED_CHANGE = 0.25
+_MORE_THAN_LANDMARKS = 5  # tracks that must agree then beyond what landmarks alone must
+_SPEED_CHANGE = 0.25  # of a camera's way from one frame to the next, standard deviation, and at least
 _LEAST_SPREAD = 0.01  # metres, or of a unit of which the first landmarks were two away
 
 
@@ -140,7 +141,7 @@ class Locator:
         )
         agrees = np.empty(len(rows), bool)
         agrees[order] = pose.inliers
-        enough = max(self.settings.min_inliers + 5, _SCARCE_AGREEMENT * len(rows))
+        enough = max(self.settings.min_inliers + _MORE_THAN_LANDMARKS, _SCARCE_AGREEMENT * len(rows))
         if agrees.sum() < enough or agrees[landmark].sum() < _LEAST_LANDMARKS:
             return None
         return Located(rows, uv, pose.T_world_cam, agrees)

@@ -129,9 +129,8 @@ def _normal_equations(
     weighted = weight[:, None, None] * (inverse_covariance @ J)
     cost = loss_px**2 * float(np.log1p(square / loss_px**2).sum())
     H, g = np.einsum("nij,nik->jk", J, weighted), np.einsum("nik,ni->k", weighted, error)
-    off = (
-        R @ expected.centre + t
-    ) / expected.spread  # the expected centre in the camera: v moves it, w does not from 0
+    # The expected centre as the camera sees it: a shift moves it, and a turn does not, where it is the camera's own.
+    off = (R @ expected.centre + t) / expected.spread
     H[3:, 3:] += np.eye(3) / expected.spread**2
     g[3:] += off / expected.spread
     return H, g, cost + float(off @ off), square

@@ -4,19 +4,9 @@ import pytest
 from mapping.slam import colmap
 from mapping.slam.colmap_adjustment import Observations, bundle_adjust
 from mapping.slam.colmap_conversions import to_colmap
-from mapping.slam.lens import Lens
-from mapping.slam.rigid import inverse, rotation_angle_deg, rotation_matrix
+from mapping.slam.rigid import inverse, rotation_angle_deg
 from streammtl.camera import Camera
-
-CAMERA = Camera.pinhole(640, 480, 500.0, 505.0, 317.0, 242.0)
-LENS = Lens(CAMERA)
-
-
-def pose(turn, position):
-    T = np.eye(4)
-    T[:3, :3] = rotation_matrix(np.array(turn, float))
-    T[:3, 3] = position
-    return T
+from tests.mapping.slam.exact_views import CAMERA, LENS, pose
 
 
 @pytest.fixture

@@ -4,21 +4,11 @@ import numpy as np
 import pytest
 
 from mapping.slam import colmap
-from mapping.slam.lens import Lens
 from mapping.slam.rigid import inverse, rotation_angle_deg, rotation_matrix
 from mapping.slam.scarce_pose import Expected, Points, scarce_pose, turn_between
-from streammtl.camera import Camera
+from tests.mapping.slam.exact_views import CAMERA, LENS, pose
 
-CAMERA = Camera.pinhole(640, 480, 500.0, 505.0, 317.0, 242.0)
-LENS = Lens(CAMERA)
 ANYWHERE = Expected(np.zeros(3), 100.0)
-
-
-def pose(turn, position):
-    T = np.eye(4)
-    T[:3, :3] = rotation_matrix(np.array(turn, float))
-    T[:3, 3] = position
-    return T
 
 
 @pytest.fixture
