@@ -26,6 +26,7 @@ class LabelLines(NamedTuple):
 
 
 def label_lines(observation: DepthObservation, settings: FusionSettings) -> LabelLines:
+    """The labels of an observation as its lines of pixels take them."""
     ids, probabilities = observation.label_ids, observation.label_probabilities
     units, none = units_of(settings), np.empty((0, 0))
     h = 0 if ids is None else len(ids)
