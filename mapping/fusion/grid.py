@@ -11,11 +11,11 @@ from mapping.fusion.integration import Projection, VoxelRules, integrate_blocks
 from mapping.fusion.observation import DepthObservation
 from mapping.fusion.pixel_lines import Intrinsics
 from mapping.fusion.pixels import PixelMaps, pixel_maps, weigh_pixels
-from mapping.fusion.precision import from_stored, to_stored
 from mapping.fusion.record_memory import RecordMemory
 from mapping.fusion.settings import FusionSettings
 from mapping.fusion.stored_blocks import check_stored
-from mapping.fusion.voxels import MOST, from_blocks, record_words, to_blocks, units_of
+from mapping.fusion.unpacking import round_to_stored, to_blocks
+from mapping.fusion.voxels import MOST, from_blocks, record_words, units_of
 from mapping.records import Blocks
 
 FIRST_CAPACITY = 512  # blocks
@@ -92,7 +92,7 @@ class VoxelGrid:
         """A copy of all blocks, sorted by index, with the labels of each voxel by falling weight."""
         count = len(self)
         order = np.lexsort(self._coordinates[:count].T[::-1])
-        return to_blocks(self._coordinates[order], self._memory.array[self._slots[order]], self._units)
+        return to_blocks(self._coordinates[order], self._slots[order], self._memory.array, self._units)
 
     @classmethod
     def from_blocks(cls, settings: FusionSettings, blocks: Blocks) -> VoxelGrid:
@@ -111,9 +111,7 @@ class VoxelGrid:
 
     def round_to_stored(self) -> None:
         """Rounds memory to what the store keeps, so that a run resumed from here and this one go on identically."""
-        slots = self._slots[: len(self)]
-        kept = to_blocks(self._coordinates[: len(self)], self._memory.array[slots], self._units)
-        self._memory.array[slots] = from_blocks(from_stored(to_stored(kept)), self._units)
+        round_to_stored(self._slots[: len(self)], self._memory.array, self._units)
 
     def _reserve(self, count: int) -> None:
         """Makes room for `count` blocks."""

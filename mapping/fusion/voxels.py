@@ -1,4 +1,4 @@
-"""The compact voxels of an open submap, and their exchange with the arrays of `Blocks`."""
+"""The compact voxels of an open submap, and how the arrays of `Blocks` become such."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
 
 from mapping.fusion.settings import FusionSettings
 from mapping.records import BLOCK_SIZE, Blocks
@@ -61,30 +60,6 @@ def _to_cells(values: np.ndarray) -> np.ndarray:
     return values.reshape(split).transpose(0, 1, 3, 5, 2, 4, 6).reshape(-1, CELL)
 
 
-def _from_cells(values: np.ndarray) -> np.ndarray:
-    """The inverse of `_to_cells`."""
-    per_side = BLOCK_SIZE // CELL_SIZE
-    split = (-1, *(per_side,) * 3, *(CELL_SIZE,) * 3)
-    return values.reshape(split).transpose(0, 1, 4, 2, 5, 3, 6).reshape(-1, CELLS * CELL)
-
-
-def to_blocks(coordinates: np.ndarray, records: np.ndarray, units: Units) -> Blocks:
-    """Blocks of coordinates i32 [N,3] and their records, labels by falling weight; the records are sorted in place."""
-    cube = (len(coordinates), BLOCK_SIZE, BLOCK_SIZE, BLOCK_SIZE)
-    cells = records.reshape(len(records) * CELLS, records.shape[1] // CELLS)
-    order_labels(cells)
-    k = (cells.shape[1] - LABELS) // CELL
-    counters = np.stack([_from_cells(cells[:, at : at + CELL]) for at in range(LABELS, cells.shape[1], CELL)], -1)
-    return Blocks(
-        index=coordinates,
-        tsdf=(_from_cells(cells[:, TSDF:WEIGHT].view(np.int16)) * np.float32(1 / TSDF_ONE)).reshape(cube),
-        weight=(_from_cells(cells[:, WEIGHT:COLOUR]) * np.float32(units.weight)).reshape(cube),
-        colour=_levels(_from_cells(cells[:, COLOUR:LABELS].view(np.uint32))).reshape(*cube, 3),
-        label_ids=(counters & 255).astype(np.uint8).reshape(*cube, k),
-        label_weights=((counters >> 8) * np.float32(units.label)).reshape(*cube, k),
-    )
-
-
 def from_blocks(blocks: Blocks, units: Units) -> np.ndarray:
     """The records u16 [N,words] of `blocks`, to the nearest unit."""
     flat, k = (len(blocks), CELLS * CELL), blocks.label_ids.shape[-1]
@@ -104,26 +79,3 @@ def from_blocks(blocks: Blocks, units: Units) -> np.ndarray:
 
 def _whole(weights: np.ndarray, unit: float, most: int) -> np.ndarray:
     return np.minimum(np.rint(weights * np.float32(1 / unit)), most).astype(np.uint16)
-
-
-def _levels(colour: np.ndarray) -> np.ndarray:
-    channels = np.stack([colour & 1023, colour >> 10 & 1023, colour >> 20 & 1023], -1)
-    return np.minimum((channels + COLOUR_ONE // 2) // COLOUR_ONE, 255).astype(np.uint8)
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def order_labels(cells):
-    """Sorts the counters of each voxel of cells [N,words] by falling weight, then rising id, in place."""
-    for i in prange(len(cells)):
-        counters = cells[i, LABELS:]
-        for n in range(CELL):
-            for start in range(n, len(counters), CELL):
-                m = start
-                while m > n and _rank(counters[m]) > _rank(counters[m - CELL]):
-                    counters[m], counters[m - CELL] = counters[m - CELL], counters[m]
-                    m -= CELL
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _rank(counter):
-    return np.int64(counter) & 0xFF00 | 255 - (np.int64(counter) & 255) if counter > 0 else 0

@@ -13,6 +13,7 @@ import zarr
 from jsonschema import Draft202012Validator
 
 from mapping.store import MapHeader, MapWriter, StoreSettings, is_map, open_map, validate_map
+from mapping.store.arrays import write_array
 from mapping.store.contract import published_schema
 from mapping.store.root import checksum
 from mapping.store.verify import verify_map
@@ -210,3 +211,25 @@ def test_leftovers_of_a_crash_are_ignored_by_readers_and_removed_by_the_next_wri
         writer.commit(**commit_number(11))
     assert validate_map(path) == []
     np.testing.assert_array_equal(open_map(path).keyframe_frames(), [0, 1, 2, 4, 5, 6, 7, 9, 10])
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        b"{",
+        b"7",
+        b'[["next", "<i8", [2]]]',
+        b'[["next", "<i8", [-1]]]',
+        b'[["next", "|O", [1]]]',
+        b'[["next", "<i8", [1000000000000]]]',
+        b'[["next", "nonsense", [1]]]',
+        b'[["next", "<i8"]]',
+        b"[]",
+    ],
+)
+def test_a_state_that_its_layout_does_not_fit_is_refused(path, layout):
+    group = zarr.open_group(path, mode="r+")[f"{open_map(path).header.state}/tracker"]
+    del group["layout"]
+    write_array(group, "layout", np.frombuffer(layout, np.uint8))
+    with pytest.raises(StoreError, match=r"damaged: state/.*streammtl repair"):
+        open_map(path).state()
