@@ -29,8 +29,8 @@ class RayExecutor:
     name = "ray"
 
     def __init__(self) -> None:
-        # Ray pins actors to one thread unless told otherwise. Inference and fusion take all cores but one, which tracking
-        # keeps busy: a network whose threads wait for one that has no core is slower than with fewer of them.
+        # Ray pins actors to one thread unless told otherwise. Inference and fusion take all cores but one, which
+        # tracking keeps busy: a network whose threads wait for one that has no core is slower than with fewer of them.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) - 1)))
         if not ray.is_initialized():
             ray.init(
