@@ -9,6 +9,6 @@ import zlib as _zlib  # noqa: F401  pycolmap's bundled zlib breaks OpenCV's PNG 
 # Before PyTorch and numba load: threads that wait for work sleep, or stages in several processes starve each other. But
 # not at once: a network hands out small pieces, and waking a thread for each takes longer than most of them.
 _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-_os.environ.setdefault("GOMP_SPINCOUNT", "5000")  # some microseconds
+_os.environ.setdefault("GOMP_SPINCOUNT", "5000")  # turns of the waiting loop: a fraction of a millisecond
 
 __version__ = "0.1.0"

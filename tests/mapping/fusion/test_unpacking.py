@@ -17,6 +17,7 @@ from mapping.fusion.voxels import (
     from_blocks,
     record_words,
     units_of,
+    voxel_order,
 )
 
 
@@ -68,3 +69,24 @@ def test_unpacking_is_the_inverse_of_packing():
     np.testing.assert_array_equal(from_blocks(blocks, units), records)
     falls = blocks.label_weights[..., :-1] >= blocks.label_weights[..., 1:]
     assert falls.all()
+
+
+def test_every_voxel_is_what_its_bits_say():
+    """Voxel by voxel in plain Python, from the layout that `cell_words` tells."""
+    settings = FusionSettings()
+    records, units = records_of_everything(settings.labels_per_voxel), units_of(settings)
+    slots = np.array([7, 200, 31], np.int32)
+    blocks = to_blocks(np.zeros((3, 3), np.int32), slots, records, units)
+    cells = records.reshape(256, CELLS, -1)
+    for i, slot in enumerate(slots):
+        for number, (x, y, z) in enumerate(voxel_order()):
+            cell, n = cells[slot, number // CELL], number % CELL
+            assert blocks.tsdf[i, x, y, z] == np.int16(cell[TSDF + n].astype(np.int16)) / TSDF_ONE
+            assert blocks.weight[i, x, y, z] == cell[WEIGHT + n] * units.weight
+            packed = int(cell[COLOUR + 2 * n]) + (int(cell[COLOUR + 2 * n + 1]) << 16)
+            levels = [min(((packed >> 10 * channel & 1023) + 2) // 4, 255) for channel in range(3)]
+            assert blocks.colour[i, x, y, z].tolist() == levels
+            counters = [(int(c) >> 8, int(c) & 255) for c in cell[LABELS + n :: CELL]]
+            by_weight = sorted(counters, key=lambda counter: (-counter[0], counter[1]))
+            seen = zip(blocks.label_weights[i, x, y, z] / units.label, blocks.label_ids[i, x, y, z], strict=True)
+            assert [pair for pair in seen if pair[0] > 0] == [pair for pair in by_weight if pair[0] > 0]
