@@ -1,9 +1,6 @@
-"""Depth from motion without learning: patches compared over planes of depth, alone or led by a network's depth."""
+"""Depth from motion without learning: patches compared over planes of depth."""
 
 from __future__ import annotations
-
-import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -29,54 +26,27 @@ CONFIDENCE_WEIGHTS = (-0.8, -0.4, 0.2, 0.3)
 CONFIDENCE_BIAS = -2.85
 FULL_EVIDENCE = 0.3  # 1 - entropy over the planes below which confidence falls to 0
 
-# What deviation from a network's depth costs, beside 1 - correlation: chosen on generated rooms.
-PRIOR_WEIGHT = 0.01  # per spread that depth is off
-PRIOR_REACH = 8.0  # spreads beyond which the network is simply wrong
-SAME = math.log1p(0.05)  # in log depth: two depths within this support each other
 
-
-@dataclass(frozen=True)
-class DepthPrior:
-    """What a network says of view 0."""
-
-    depth: Tensor  # [B,1,H,W]
-    confidence: Tensor  # [B,1,H,W] probability that depth is within 5 % of the truth
-
-    def of_sample(self, sample: int) -> tuple[Tensor, Tensor]:
-        """Log depth and confidence [h,w] on the matching grid."""
-        both = torch.stack((self.depth[sample, 0].log(), self.confidence[sample, 0]))
-        log_depth, confidence = F.avg_pool2d(both[None], STRIDE)[0]
-        return log_depth, confidence
-
-
-def photometric_sweep(batch: ViewBatch, num_planes: int, prior: DepthPrior | None = None) -> tuple[Tensor, Tensor]:
+def photometric_sweep(batch: ViewBatch, num_planes: int = NUM_PLANES) -> tuple[Tensor, Tensor]:
     """Depth and confidence [B,1,H,W] of view 0, between the batch's near and far, in the unit of its poses.
 
     Normalised patch correlation over inverse-depth planes, semi-global smoothing, consistency, edge-aware upsampling.
     Confidence estimates the probability that depth is within 5 % of the truth; it is 0 where no neighbour sees the
-    point, and everywhere without neighbours. With a `prior` the images decide where they show something and the prior
-    where they do not: depth costs what it is off, in spreads of the Laplace distribution that the prior's confidence
-    stands for. Without neighbours the prior is the answer. H and W are multiples of STRIDE.
+    point, and everywhere without neighbours. H and W are multiples of STRIDE.
     Raises: DepthRangeError.
     """
     hypotheses = depth_hypotheses(batch.near_m, batch.far_m, num_planes, nearest=0.0)
     geometry = sweep_geometry(batch, tuple(side // STRIDE for side in batch.images.shape[-2:]))
-    samples = []
-    for sample, planes in enumerate(hypotheses):  # one by one: samples differ in how many neighbours they have
-        images, views = batch.images[sample, batch.view_mask[sample]], geometry.single(sample)
-        if prior is not None and views.num_sources == 0:
-            samples.append((prior.depth[sample, 0], prior.confidence[sample, 0]))
-        else:
-            samples.append(sweep_sample(images, views, planes, None if prior is None else prior.of_sample(sample)))
+    samples = [  # one by one: samples differ in how many neighbours they have
+        sweep_sample(batch.images[sample, batch.view_mask[sample]], geometry.single(sample), planes)
+        for sample, planes in enumerate(hypotheses)
+    ]
     depth, confidence = (torch.stack(maps)[:, None] for maps in zip(*samples, strict=True))
     return depth, confidence
 
 
-def sweep_sample(
-    images: Tensor, geometry: SweepGeometry, hypotheses: Tensor, prior: tuple[Tensor, Tensor] | None = None
-) -> tuple[Tensor, Tensor]:
-    """Depth and confidence [H,W] of the first of the images [1+S,3,H,W]; hypotheses [L] even in inverse depth; `prior`
-    as `DepthPrior.of_sample` gives it."""
+def sweep_sample(images: Tensor, geometry: SweepGeometry, hypotheses: Tensor) -> tuple[Tensor, Tensor]:
+    """Depth and confidence [H,W] of the first of the images [1+S,3,H,W]; hypotheses [L] even in inverse depth."""
     if geometry.num_sources == 0:
         middle = 2.0 / (1.0 / hypotheses[0] + 1.0 / hypotheses[-1])
         return middle.expand(images.shape[-2:]).clone(), torch.zeros_like(images[0, 0])
@@ -86,31 +56,11 @@ def sweep_sample(
     views = _sum_over_views(visible.float())
     mean_score = _sum_over_views(scores) / views.clamp(min=1.0)
     cost = torch.where(views > 0, 1.0 - mean_score, UNSEEN_COST).clamp(max=WORST_COST)
-    if prior is not None:
-        cost = cost + prior_cost(*prior, hypotheses)
     smooth = smooth_semi_global(cost, small[0, 0])
     choice = choose_plane(smooth, cost, hypotheses)
     confidence = match_confidence(choice, scores, visible, geometry)
-    if prior is not None:
-        confidence = supported(confidence, choice.inverse_depth, *prior)
     inverse_depth, confidence = upsample_along_edges(choice.inverse_depth, confidence, small[0, 0], grey[0, 0])
     return inverse_depth.reciprocal().clamp(hypotheses[0], hypotheses[-1]), confidence
-
-
-def prior_cost(log_depth: Tensor, confidence: Tensor, hypotheses: Tensor) -> Tensor:
-    """What each plane costs [L,h,w] for being off the prior's log depth [h,w], with that confidence.
-
-    The spread b of a Laplace distribution of log depth follows from P(|error| < SAME) = 1 - exp(-SAME / b).
-    """
-    spread = -SAME / torch.log1p(-confidence.clamp(1e-3, 1 - 1e-3))
-    off = (hypotheses.log()[:, None, None] - log_depth).abs() / spread
-    return PRIOR_WEIGHT * off.clamp(max=PRIOR_REACH)
-
-
-def supported(confidence: Tensor, inverse_depth: Tensor, log_depth: Tensor, prior_confidence: Tensor) -> Tensor:
-    """Confidence [h,w] that one of two is right, matching or the prior, where they agree; else that matching is."""
-    agree = (inverse_depth.log() + log_depth).abs() < SAME
-    return 1 - (1 - confidence) * (1 - torch.where(agree, prior_confidence, 0.0))
 
 
 def match_views(features: Tensor, geometry: SweepGeometry, hypotheses: Tensor) -> tuple[Tensor, Tensor]:

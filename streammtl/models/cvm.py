@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from streammtl.crossview.photometric_sweep import NUM_PLANES, SAME, DepthPrior, photometric_sweep
+from streammtl.crossview.match_refinement import refined_by_matching
 from streammtl.crossview.view_memory import ViewMemory
 from streammtl.encoders.registry import build_encoder
 from streammtl.errors import CheckpointError
@@ -26,13 +27,14 @@ from streammtl.tasks.registry import task_spec
 from streammtl.views import ScaleStatus, TaskOutputs, ViewBatch
 
 TASKS = ("depth", "semantics", "normals", "boundaries")
+SAME = math.log1p(0.05)  # in log depth: what counts as right where confidence is concerned
 
 
 class CrossViewPredictor(Predictor):
     """Metric depth, NYU-40 semantics, normals and boundaries of the reference views; `network` says of what it is made.
 
     Poses must be metric. Confidence is the probability that depth is within 5 % of the truth, under the predicted
-    spread. With settings.sweep a photometric sweep, led by the network's depth and confidence, gives both anew.
+    spread. With settings.sweep the neighbours' patches refine both.
     Without settings.weights it takes those that come with the package, where the network is the one they are for.
     Raises: CheckpointError where there are none unless settings.allow_untrained, or weights that do not fit;
     ConfigError for settings that do not fit each other.
@@ -83,8 +85,7 @@ class CrossViewPredictor(Predictor):
         values["normals"] = face_camera(values["normals"], batch.K[:, 0])
         confidence = laplace_confidence(outputs.log_depth_scale.float())
         if self.settings.sweep:
-            prior = DepthPrior(values["depth"], confidence)
-            values["depth"], confidence = photometric_sweep(batch, NUM_PLANES, prior)
+            values["depth"], confidence = refined_by_matching(batch, values["depth"], confidence)
         return TaskOutputs(values, confidence, self.depth_scale)
 
 
