@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-VOXELS_OF_TRUNCATION = 2.5
+VOXELS_OF_TRUNCATION = 2.0
 
 
 class FusionSettings(BaseModel):
@@ -25,7 +25,7 @@ class FusionSettings(BaseModel):
     )
     voxel_size_m: float = Field(0.02, gt=0, le=1, description="m, side of a voxel")
     truncation_m: float = Field(
-        0.05, gt=0, description="m, half width of the band around a surface that is stored; 2.5 voxels where not given"
+        0.04, gt=0, description="m, half width of the band around a surface that is stored; 2 voxels where not given"
     )
     near_m: float = Field(0.2, gt=0, description="m, nearer depth is not used")
     far_m: float = Field(4.0, gt=0, description="m, farther depth is not used")
@@ -63,7 +63,7 @@ class FusionSettings(BaseModel):
         """Wide enough to average the noise of depth, narrow enough that two sides of a board stay apart."""
         if isinstance(values, dict) and isinstance(values.get("voxel_size_m"), int | float | str):
             try:
-                return {"truncation_m": round(VOXELS_OF_TRUNCATION * float(values["voxel_size_m"]), 6), **values}
+                return {"truncation_m": VOXELS_OF_TRUNCATION * float(values["voxel_size_m"]), **values}
             except ValueError:  # no number: the field itself says so
                 return values
         return values

@@ -18,6 +18,7 @@ from streammtl.models.matching_start import start_matching_from
 from streammtl.models.network_settings import PAPER, NetworkSettings
 from streammtl.models.precision import reads_bf16
 from streammtl.models.predictor import Predictor
+from streammtl.models.reduced_views import enlarged, reduced, reduced_size
 from streammtl.models.registry import register_model
 from streammtl.models.settings import ModelSettings
 from streammtl.models.shipped import UNKNOWN_SCALE_ERROR, ShippedWeights, shipped_weights
@@ -27,6 +28,7 @@ from streammtl.tasks.registry import task_spec
 from streammtl.views import ScaleStatus, TaskOutputs, ViewBatch
 
 TASKS = ("depth", "semantics", "normals", "boundaries")
+SHARE_BESIDE_SWEEP = 0.8  # of the image size for the network: patches bring the detail, at a third of its cost less
 SAME = math.log1p(0.05)  # in log depth: what counts as right where confidence is concerned
 
 
@@ -34,13 +36,14 @@ class CrossViewPredictor(Predictor):
     """Metric depth, NYU-40 semantics, normals and boundaries of the reference views; `network` says of what it is made.
 
     Poses must be metric. Confidence is the probability that depth is within 5 % of the truth, under the predicted
-    spread. With settings.sweep the neighbours' patches refine both.
+    spread. With a sweep the neighbours' patches refine both, and the network sees the images smaller.
     Without settings.weights it takes those that come with the package, where the network is the one they are for.
     Raises: CheckpointError where there are none unless settings.allow_untrained, or weights that do not fit;
     ConfigError for settings that do not fit each other.
     """
 
     network_settings: ClassVar[NetworkSettings]
+    sweeps: ClassVar[bool] = False  # where settings.sweep leaves it open
     tasks = TASKS
     depth_scale = ScaleStatus.METRIC
     label_space = "nyu40"
@@ -53,6 +56,7 @@ class CrossViewPredictor(Predictor):
         self.network = build_network(settings, self.network_settings).to(self.device).eval()
         if self.network.cross_view is not None:
             self.network.cross_view.memory = ViewMemory()
+        self._sweep = self.sweeps if settings.sweep is None else settings.sweep
         self._low_precision = reads_bf16(settings.precision, self.device)
 
     @classmethod
@@ -79,14 +83,23 @@ class CrossViewPredictor(Predictor):
         return settings.model_copy(update={"weights": shipped.path, "weights_sha256": shipped.sha256})
 
     def _predict(self, batch: ViewBatch) -> TaskOutputs:
+        if not self._sweep:
+            values, confidence = self._seen(batch)
+            return TaskOutputs(values, confidence, self.depth_scale)
+        size = batch.images.shape[-2:]
+        values, confidence = self._seen(reduced(batch, *reduced_size(*size, SHARE_BESIDE_SWEEP, self.size_multiple)))
+        large = enlarged(values | {"confidence": confidence}, *size)
+        confidence = large.pop("confidence")
+        large["depth"], confidence = refined_by_matching(batch, large["depth"], confidence)
+        return TaskOutputs(large, confidence, self.depth_scale)
+
+    def _seen(self, batch: ViewBatch) -> tuple[dict[str, Tensor], Tensor]:
+        """What the network alone says: values of all tasks, and confidence."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._low_precision):
             outputs = self.network(batch)
         values = {task: activate(raw.float(), task_spec(task).activation) for task, raw in outputs.raw.items()}
         values["normals"] = face_camera(values["normals"], batch.K[:, 0])
-        confidence = laplace_confidence(outputs.log_depth_scale.float())
-        if self.settings.sweep:
-            values["depth"], confidence = refined_by_matching(batch, values["depth"], confidence)
-        return TaskOutputs(values, confidence, self.depth_scale)
+        return values, laplace_confidence(outputs.log_depth_scale.float())
 
 
 @register_model("cvm")

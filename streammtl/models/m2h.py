@@ -35,9 +35,10 @@ class M2hSmall(CrossViewPredictor):
 
 @register_model("m2h-lite")
 class M2hLite(CrossViewPredictor):
-    """M2H-small on the encoder of cvm-lite, with the mixer of m2h-cvm: from one view."""
+    """M2H-small on the encoder of cvm-lite, with the mixer of m2h-cvm: one view, refined by neighbours' patches."""
 
     network_settings = M2H_LITE
+    sweeps = True
 
 
 @register_model("m2h-cvm")

@@ -84,8 +84,10 @@ class ModelSettings(BaseModel):
     neighbour_rule: NeighbourRule | None = Field(
         None, description="best neighbours by parallax, or nearest by distance"
     )
-    sweep: bool = Field(
-        False, description="refine a cross-view network's depth by comparing patches of the images, as planesweep does"
+    sweep: bool | None = Field(
+        None,
+        description="refine a network's depth by comparing patches of the images, as planesweep does; left open: "
+        "m2h-lite does, the others do not",
     )
 
     @model_validator(mode="after")

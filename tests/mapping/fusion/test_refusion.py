@@ -49,5 +49,5 @@ def test_a_submap_comes_out_the_same_from_the_keyframes_that_its_map_keeps(tmp_p
     coarse = FusionSettings(voxel_size_m=0.1, far_m=1.5)
     refuse_map(tmp_path / "m.zarr", tmp_path / "coarse.zarr", coarse)
     fused_anew = open_map(tmp_path / "coarse.zarr")
-    assert fused_anew.header.truncation_m == 0.25 and fused_anew.header.keyframes == 2
+    assert fused_anew.header.truncation_m == 0.2 and fused_anew.header.keyframes == 2
     assert 0 < len(fused_anew.submap(0).blocks) < len(before)

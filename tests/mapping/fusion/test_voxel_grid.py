@@ -270,6 +270,6 @@ def test_blocks_of_other_settings_or_damaged_ones_are_refused():
 
 
 def test_the_truncation_follows_the_voxels_unless_it_is_given():
-    assert FusionSettings(voxel_size_m=0.04).truncation_m == pytest.approx(0.1)
+    assert FusionSettings(voxel_size_m=0.04).truncation_m == pytest.approx(0.08)
     assert FusionSettings(voxel_size_m=0.04, truncation_m=0.2).truncation_m == 0.2
-    assert FusionSettings().truncation_m == pytest.approx(2.5 * FusionSettings().voxel_size_m)
+    assert FusionSettings().truncation_m == pytest.approx(2 * FusionSettings().voxel_size_m)
