@@ -36,7 +36,7 @@ class CrossViewPredictor(Predictor):
     """Metric depth, NYU-40 semantics, normals and boundaries of the reference views; `network` says of what it is made.
 
     Poses must be metric. Confidence is the probability that depth is within 5 % of the truth, under the predicted
-    spread. With a sweep the neighbours' patches refine both, and the network sees the images smaller.
+    spread. With a sweep neighbours' patches refine both, and the network sees the images smaller.
     Without settings.weights it takes those that come with the package, where the network is the one they are for.
     Raises: CheckpointError where there are none unless settings.allow_untrained, or weights that do not fit;
     ConfigError for settings that do not fit each other.
@@ -83,7 +83,7 @@ class CrossViewPredictor(Predictor):
         return settings.model_copy(update={"weights": shipped.path, "weights_sha256": shipped.sha256})
 
     def _predict(self, batch: ViewBatch) -> TaskOutputs:
-        if not self._sweep:
+        if not self._sweep or not bool(batch.view_mask[:, 1:].any()):
             values, confidence = self._seen(batch)
             return TaskOutputs(values, confidence, self.depth_scale)
         size = batch.images.shape[-2:]

@@ -84,3 +84,10 @@ def test_beside_a_sweep_the_network_sees_the_images_smaller(scenes, three_poses)
     assert seen == [reduced_size(*batch.images.shape[-2:], 0.8, 16)]
     assert all(value.shape[-2:] == batch.images.shape[-2:] for value in outputs.values.values())
     assert outputs.confidence.shape == outputs.values["depth"].shape
+
+
+def test_a_view_without_neighbours_is_seen_in_full(scenes):
+    batch, _ = scenes.batch(scenes.scene(), [scenes.pose()])
+    swept, plain = (build_model(ModelSettings(name="m2h-lite", sweep=s)).predict(batch) for s in (True, False))
+    torch.testing.assert_close(swept.values, plain.values)
+    assert torch.equal(swept.confidence, plain.confidence)
