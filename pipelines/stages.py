@@ -6,13 +6,13 @@ import logging
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 
 from mapping.slam.relative_depth import DepthFits, fit_depth_line
 from mapping.slam.scale import ScaleEstimate
 from mapping.slam.tracked import Correction, TrackedFrame
 from mapping.slam.tracker import make_tracker
 from mapping.slam.view_selection import ViewTuple
+from pipelines.likeliest_labels import likeliest_labels
 from pipelines.moving import MovingClasses, class_ids, moving_pixels
 from pipelines.settings import Settings
 from pipelines.view_batches import view_batch
@@ -201,8 +201,7 @@ class Inference:
             metric=outputs.scale_status == "metric",
         )
         if "semantics" in outputs.values and self._model.label_space is not None:
-            probability, ids = outputs.values["semantics"][0].float().topk(3, dim=0)
-            prediction.label_ids = (ids + 1).permute(1, 2, 0).to(torch.uint8).contiguous().cpu().numpy()
+            probabilities = outputs.values["semantics"][0].float().cpu().numpy()
+            prediction.label_ids, prediction.label_probabilities = likeliest_labels(probabilities)
             prediction.moving = moving_pixels(prediction.label_ids[..., 0], self._moving_ids)
-            prediction.label_probabilities = probability.permute(1, 2, 0).contiguous().cpu().numpy()
         return prediction
