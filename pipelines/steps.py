@@ -65,6 +65,8 @@ def bring_to_scale(
             yield _released(waiting.pop(0), aligner)
     for step in waiting:
         for component in _unknown_components(step, aligner):
+            if aligner.conclude(component):
+                continue
             if component == 0 or not aligner.estimates:
                 aligner.refuse(component)
             _leave_out(step, component)

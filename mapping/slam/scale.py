@@ -79,6 +79,8 @@ class ScaleAligner:
         self._depth_scale = depth_scale
         self._floor = FloorFinder()
         self._source = settings.stated_length or depth_source
+        measured_by_network = depth_error > 0 and not settings.stated_length
+        self._enough = max(settings.min_keyframes, settings.enough_keyframes if measured_by_network else 0)
         self._shared_error = settings.stated_error if settings.stated_length else NORMAL_95 * depth_error
         self._ratios: dict[int, list[float]] = {}  # component -> log ratios
         self._seen: dict[int, int] = {}
@@ -134,14 +136,22 @@ class ScaleAligner:
         self._seen[component] = self._seen.get(component, 0) + 1
         if ratio is not None:
             ratios.append(np.log(ratio))
-        if len(ratios) >= self.settings.min_keyframes:
-            centre, half = self._robust_median(ratios)
-            if np.expm1(2 * half) <= self.settings.max_interval:
-                self.estimates[component] = self._measured(centre, float(np.hypot(half, self._shared_error)))
-                del self._ratios[component]
-                return
-        if self._seen[component] >= self.settings.max_keyframes:
+        if len(ratios) >= self._enough and self.conclude(component):
+            return
+        if self._seen[component] >= self.settings.max_keyframes and not self.conclude(component):
             self.refuse(component)
+
+    def conclude(self, component: int) -> bool:
+        """Settles the scale by the keyframes that were seen, if they are enough and agree; says whether it did."""
+        ratios = self._ratios.get(component, [])
+        if len(ratios) < self.settings.min_keyframes:
+            return False
+        centre, half = self._robust_median(ratios)
+        if np.expm1(2 * half) > self.settings.max_interval:
+            return False
+        self.estimates[component] = self._measured(centre, float(np.hypot(half, self._shared_error)))
+        del self._ratios[component]
+        return True
 
     def _measure_distance(self, tracked: Sequence[TrackedFrame]) -> None:
         """The stated distance, with what bundle adjustment has made of its ends until the second is there."""

@@ -14,6 +14,12 @@ class ScaleSettings(BaseModel):
 
     min_points: int = Field(50, ge=3, description="sparse points a keyframe needs before its ratio counts")
     min_keyframes: int = Field(8, ge=2, description="keyframes whose ratios settle the scale")
+    enough_keyframes: int = Field(
+        20,
+        ge=2,
+        description="where depth is a network's, as many as are waited for before fewer will do, at the end of a "
+        "recording: of one place it is wrong in one way",
+    )
     max_keyframes: int = Field(30, ge=1, description="keyframes after which an unsettled scale is refused")
     max_interval: float = Field(0.2, gt=0, description="width of the 95 % interval, relative to the scale, to settle")
     factor: float | None = Field(None, gt=0, description="known: metres in a unit of the poses")

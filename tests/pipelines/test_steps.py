@@ -126,6 +126,13 @@ def test_a_recording_too_short_to_know_its_scale_is_refused():
         list(bring_to_scale(keyframe_steps(2), aligner, looking(3.0)))
 
 
+def test_a_short_recording_gets_its_scale_from_a_network_at_its_end():
+    aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth", 0.1)
+    released = list(bring_to_scale(keyframe_steps(9), aligner, looking(3.0)))
+    assert [s.views.reference.T_world_cam[0, 3] for s in released] == pytest.approx([1.5 * 0.2 * i for i in range(9)])
+    assert all(not s.single_view for s in released)
+
+
 def test_a_later_stretch_without_scale_is_left_out_and_says_so():
     aligner = ScaleAligner(ScaleSettings(min_keyframes=5), ScaleStatus.METRIC, "depth")
     steps = keyframe_steps(6) + keyframe_steps(2, component=1, first=6)

@@ -64,18 +64,43 @@ def test_the_interval_of_a_settled_scale_holds_the_truth_nine_times_in_ten():
     assert np.mean(held) >= 0.85
 
 
-def test_what_depth_of_a_whole_room_may_be_off_widens_the_interval_but_not_the_wait():
+def test_what_depth_of_a_whole_room_may_be_off_widens_the_interval():
     """Keyframes that agree perfectly with each other and are all 30 % off: the truth has to be in the interval."""
     rng = np.random.default_rng(12)
     sure = np.ones((48, 64), np.float32)
     for depth_error, holds in ((0.0, False), (0.15, True)):
         aligner = ScaleAligner(ScaleSettings(max_interval=0.05), ScaleStatus.METRIC, "depth", depth_error)
-        for _ in range(ScaleSettings().min_keyframes):
+        for _ in range(ScaleSettings().enough_keyframes):
             seen = views(rng, points=60)
-            aligner.observe(seen, depth_at(seen, 1.3), sure)
+            if 0 not in aligner.estimates:
+                aligner.observe(seen, depth_at(seen, 1.3), sure)
         low, high = aligner.estimates[0].interval
         assert (low < 1.0 < high) == holds
         assert np.log(high / low) == pytest.approx(2 * 1.96 * depth_error, abs=0.02)
+
+
+@pytest.mark.parametrize(("depth_error", "waits"), [(0.0, 8), (0.1, 20)])
+def test_a_network_is_asked_about_more_places_than_a_sensor(depth_error, waits):
+    rng = np.random.default_rng(13)
+    aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth", depth_error)
+    seen = 0
+    while not aligner.estimates:
+        keyframe = views(rng, points=60)
+        aligner.observe(keyframe, depth_at(keyframe, 1.3), np.ones((48, 64), np.float32))
+        seen += 1
+    assert seen == waits
+
+
+def test_fewer_places_will_do_when_no_more_come():
+    rng = np.random.default_rng(14)
+    aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth", 0.1)
+    concluded = []
+    for _ in range(8):
+        keyframe = views(rng, points=60)
+        concluded.append(aligner.conclude(0))
+        aligner.observe(keyframe, depth_at(keyframe, 1.3), np.ones((48, 64), np.float32))
+    assert not any(concluded) and not aligner.estimates
+    assert aligner.conclude(0) and aligner.estimates[0].factor == pytest.approx(1.3, rel=0.01)
 
 
 def test_a_scale_that_does_not_settle_is_refused_with_advice():
