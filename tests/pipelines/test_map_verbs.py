@@ -89,7 +89,7 @@ def test_crop_takes_a_box_and_diff_compares(path, tmp_path):
 def test_refuse_takes_fusion_settings_only(path, tmp_path):
     said = run("refuse", path, "--out", tmp_path / "coarse.zarr", "--set", "fusion.voxel_size_m=0.05").stdout
     assert "of 50 mm voxels, from 3 keyframes" in said
-    assert open_map(tmp_path / "coarse.zarr").header.truncation_m == 0.125
+    assert open_map(tmp_path / "coarse.zarr").header.truncation_m == 0.1
     with pytest.raises(ConfigError, match="no part in this"):
         run("refuse", path, "--out", tmp_path / "none.zarr", "--set", "run.surface=false")
 
