@@ -27,6 +27,7 @@ from streammtl.views import ScaleStatus
 logger = logging.getLogger(__name__)
 
 NORMAL_95 = 1.96  # standard deviations on either side of a mean that hold 95 %
+NETWORK_LEEWAY = 1.5  # times max_interval: its keyframes scatter beside an error they share, which is told anyway
 MAX_SPREAD = 0.15  # of the log ratios of keyframes; beyond, they are said to disagree
 
 
@@ -81,6 +82,7 @@ class ScaleAligner:
         self._source = settings.stated_length or depth_source
         measured_by_network = depth_error > 0 and not settings.stated_length
         self._enough = max(settings.min_keyframes, settings.enough_keyframes if measured_by_network else 0)
+        self._widest = settings.max_interval * (NETWORK_LEEWAY if measured_by_network else 1.0)
         self._shared_error = settings.stated_error if settings.stated_length else NORMAL_95 * depth_error
         self._ratios: dict[int, list[float]] = {}  # component -> log ratios
         self._seen: dict[int, int] = {}
@@ -136,9 +138,10 @@ class ScaleAligner:
         self._seen[component] = self._seen.get(component, 0) + 1
         if ratio is not None:
             ratios.append(np.log(ratio))
-        if len(ratios) >= self._enough and self.conclude(component):
+        last = self._seen[component] >= self.settings.max_keyframes
+        if (last or len(ratios) >= self._enough) and self.conclude(component):
             return
-        if self._seen[component] >= self.settings.max_keyframes and not self.conclude(component):
+        if last:
             self.refuse(component)
 
     def conclude(self, component: int) -> bool:
@@ -147,7 +150,7 @@ class ScaleAligner:
         if len(ratios) < self.settings.min_keyframes:
             return False
         centre, half = self._robust_median(ratios)
-        if np.expm1(2 * half) > self.settings.max_interval:
+        if np.expm1(2 * half) > self._widest:
             return False
         self.estimates[component] = self._measured(centre, float(np.hypot(half, self._shared_error)))
         del self._ratios[component]
@@ -185,7 +188,7 @@ class ScaleAligner:
         raise ScaleError(
             f"the scale is unknown: {len(self._ratios.get(component, []))} of {self._seen.get(component, 0)} keyframes "
             f"gave a ratio of {self._source} to tracked points; {self.settings.min_keyframes} that agree within "
-            f"{self.settings.max_interval:.0%} are needed. Give metric poses (--poses), a recording with depth, a "
+            f"{self._widest:.0%} are needed. Give metric poses (--poses), a recording with depth, a "
             "known length (--set scale.factor, scale.camera_height_m, scale.distance_m), or allow a wider interval "
             "(--set scale.max_interval=0.5)."
         )

@@ -21,7 +21,9 @@ class ScaleSettings(BaseModel):
         "recording: of one place it is wrong in one way",
     )
     max_keyframes: int = Field(30, ge=1, description="keyframes after which an unsettled scale is refused")
-    max_interval: float = Field(0.3, gt=0, description="width of the 95 % interval, relative to the scale, to settle")
+    max_interval: float = Field(
+        0.2, gt=0, description="width of the 95 % interval, relative to the scale, to settle; of a network half more"
+    )
     factor: float | None = Field(None, gt=0, description="known: metres in a unit of the poses")
     camera_height_m: float | None = Field(
         None, gt=0, description="known: metres from the floor to the camera, while the floor is in view at the start"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streammtl.geometry import resize_intrinsics
 from streammtl.views import ViewBatch
 
 
@@ -19,11 +19,7 @@ def reduced_size(height: int, width: int, share: float, multiple: int) -> tuple[
 
 def reduced(batch: ViewBatch, height: int, width: int) -> ViewBatch:
     """The batch with images [B,V,3,height,width], area-averaged, and K of that grid; without labels."""
-    old_height, old_width = batch.images.shape[-2:]
-    scale = torch.tensor((width / old_width, height / old_height), device=batch.K.device)
-    K = batch.K.clone()
-    K[..., :2, :] *= scale[:, None]
-    K[..., :2, 2] += 0.5 * (scale - 1.0)  # pixel centres are integers: (c + 0.5) * scale - 0.5
+    K = resize_intrinsics(batch.K, tuple(batch.images.shape[-2:]), (height, width))
     images = F.interpolate(batch.images.flatten(0, 1), (height, width), mode="area").unflatten(
         0, batch.images.shape[:2]
     )

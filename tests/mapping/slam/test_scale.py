@@ -1,5 +1,7 @@
 """One scale for depth and poses."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -89,6 +91,19 @@ def test_a_network_is_asked_about_more_places_than_a_sensor(depth_error, waits):
         aligner.observe(keyframe, depth_at(keyframe, 1.3), np.ones((48, 64), np.float32))
         seen += 1
     assert seen == waits
+
+
+@pytest.mark.parametrize(("depth_error", "settles"), [(0.0, False), (0.1, True)])
+def test_a_network_may_scatter_more_than_a_sensor(depth_error, settles):
+    """Thirty keyframes that scatter by a fifth: an interval 21 % wide, where 20 is allowed and 30 of a network."""
+    off = 0.205 * np.tile([-1.0, 1.0], 15) / 1.4826
+    aligner = ScaleAligner(ScaleSettings(min_keyframes=30), ScaleStatus.METRIC, "depth", depth_error)
+    rng = np.random.default_rng(15)
+    with nullcontext() if settles else pytest.raises(ScaleError, match="within 20%"):
+        for log_ratio in off:
+            keyframe = views(rng, points=60)
+            aligner.observe(keyframe, depth_at(keyframe, np.exp(log_ratio)), np.ones((48, 64), np.float32))
+    assert (0 in aligner.estimates) == settles
 
 
 def test_fewer_places_will_do_when_no_more_come():
