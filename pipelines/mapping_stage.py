@@ -31,6 +31,7 @@ from pipelines.observing import observed
 from pipelines.settings import Settings
 from pipelines.stages import Prediction, State, Step
 from streammtl.errors import StageError, StreamMtlError
+from streammtl.views import ScaleStatus
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ class Mapping:
         observation = observed(reference, prediction, T_submap_cam, self._settings.run.depth)
         if observation is None:
             return
-        if prediction is None or prediction.metric:
+        if views.scale_status is ScaleStatus.METRIC and (prediction is None or prediction.metric):
             trust = observation.confidence if observation.confidence is not None else observation.depth_m > 0
             ratio = depth_ratio(observation.depth_m, trust, views, self._settings.scale.min_points)
             if ratio is not None:

@@ -94,7 +94,8 @@ def attempt(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outco
     model = model_class(settings.model.name)
     adds_nothing = sensor and model.label_space is None  # beside a sensor's depth, only labels are taken
     tracking = executor.start(Tracking, settings, job.camera, sensor, states.get("tracking", {}))
-    inference = executor.start(Inference, settings.model, adds_nothing, settings.run.moving_classes)
+    looked_with = settings.model.model_copy(update={"sweep": False}) if sensor else settings.model
+    inference = executor.start(Inference, looked_with, adds_nothing, settings.run.moving_classes)
     selector = ViewSelector(settings.view_selection)
     aligner = ScaleAligner(
         settings.scale,

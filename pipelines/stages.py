@@ -55,8 +55,8 @@ class Step:
         """All poses in map units: each component's multiplied by its factor."""
         views = self.views
         scale = estimates.get(views.component) if views is not None else None
-        if scale is not None and scale.interval is not None:
-            views = views.scaled(scale.factor)
+        if scale is not None:
+            views = views.scaled(scale.factor, scale.status)
         tracked = [_scaled(t, estimates) for t in self.tracked]
         return replace(self, tracked=tracked, views=views, scale=scale)
 
@@ -70,7 +70,7 @@ def _scaled(tracked: TrackedFrame, estimates: dict[int, ScaleEstimate]) -> Track
     if tracked.correction is not None:
         tracked.correction = _scaled_correction(tracked.correction, estimates)
     scale = estimates.get(tracked.component)
-    if scale is None or scale.interval is None:
+    if scale is None:
         return tracked
 
     def moved(T: np.ndarray) -> np.ndarray:

@@ -50,9 +50,11 @@ def bring_to_scale(
 
     `look` gives metric depth and its confidence, [h,w] each, of one keyframe without help of its neighbours: their
     baseline has no known length yet.
-    Raises: ScaleError when the scale of the first component cannot be found; later components are left out as lost.
+    Raises: ScaleError when the scale of the first component cannot be found, nor guessed; a later one is left out as
+    lost.
     """
     waiting: list[Step] = []
+    most = 2 * aligner.settings.max_keyframes  # that wait: of a component that ended too soon, and of those after it
     for step in steps:
         waiting.append(step)
         aligner.watch(step.tracked, step.views)
@@ -61,28 +63,33 @@ def bring_to_scale(
         unknown = _unknown_components(step, aligner)
         if step.views is not None and step.views.component in unknown and aligner.needs_depth:
             aligner.observe(step.views, *look(step))
+        if sum(held.views is not None for held in waiting) > most:
+            _decide(waiting[0], aligner)
         while waiting and not _unknown_components(waiting[0], aligner):
             yield _released(waiting.pop(0), aligner)
     for step in waiting:
-        for component in _unknown_components(step, aligner):
-            if aligner.conclude(component):
-                continue
-            if component == 0 or not aligner.estimates:
-                aligner.refuse(component)
-            _leave_out(step, component)
+        _decide(step, aligner)
         yield _released(step, aligner)
+
+
+def _decide(step: Step, aligner: ScaleAligner) -> None:
+    for component in _unknown_components(step, aligner):
+        if not aligner.conclude(component):
+            aligner.give_up(component)
 
 
 def _unknown_components(step: Step, aligner: ScaleAligner) -> list[int]:
     found = {t.component: t.scale_status for t in step.tracked if t.T_world_cam is not None}
     if step.views is not None:
         found[step.views.component] = step.views.scale_status
-    return [component for component, poses in found.items() if not aligner.knows(component, poses)]
+    return [component for component, poses in found.items() if not aligner.decided(component, poses)]
 
 
 def _released(step: Step, aligner: ScaleAligner) -> Step:
     if step.checkpoint is not None:
         step.checkpoint["scale"] = aligner.state()
+    for component in aligner.left_out - aligner.estimates.keys():
+        _leave_out(step, component)
     return step.scaled(aligner.estimates)
 
 

@@ -1,9 +1,10 @@
-"""One scale for depth and poses, or a refusal.
+"""One scale for depth and poses, or the word that there is none.
 
 Tracking from images alone knows lengths up to one factor; a sensor's or network's depth is in metres. Fusing them raw
 would destroy the map and the cost volume, so the factor is found first (SPEC §6.3): per keyframe the median ratio of
 depth to the depth of the sparse points, then a robust median over keyframes with its 95 % interval; or from a length
-that the user knows.
+that the user knows. Where keyframes of a network do not agree, their median still brings depth and poses together, but
+the map is said to be up to scale. A sensor that does not agree with the poses is refused.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 NORMAL_95 = 1.96  # standard deviations on either side of a mean that hold 95 %
 NETWORK_LEEWAY = 1.5  # times max_interval: its keyframes scatter beside an error they share, which is told anyway
+ADVICE = (
+    "Give metric poses (--poses), a recording with depth, a known length (--set scale.factor, scale.camera_height_m, "
+    "scale.distance_m), or allow a wider interval (--set scale.max_interval=0.5)."
+)
 MAX_SPREAD = 0.15  # of the log ratios of keyframes; beyond, they are said to disagree
 
 
@@ -67,7 +72,11 @@ def depth_ratio(depth_m: np.ndarray, confidence: np.ndarray, views: ViewTuple, m
 
 
 class ScaleAligner:
-    """Finds the scale of each component of the trajectory. `estimates` holds those that are known."""
+    """Finds the scale of each component of the trajectory.
+
+    `estimates` holds those that are known, or guessed where a network should have told the first. `left_out` are
+    components without a scale beside one that has metres.
+    """
 
     def __init__(
         self, settings: ScaleSettings, depth_scale: ScaleStatus, depth_source: str, depth_error: float = 0.0
@@ -77,10 +86,13 @@ class ScaleAligner:
         """
         self.settings = settings
         self.estimates: dict[int, ScaleEstimate] = {}
+        self.left_out: set[int] = set()
         self._depth_scale = depth_scale
         self._floor = FloorFinder()
         self._source = settings.stated_length or depth_source
         measured_by_network = depth_error > 0 and not settings.stated_length
+        self._may_guess = measured_by_network
+        self._guessed: set[int] = set()
         self._enough = max(settings.min_keyframes, settings.enough_keyframes if measured_by_network else 0)
         self._widest = settings.max_interval * (NETWORK_LEEWAY if measured_by_network else 1.0)
         self._shared_error = settings.stated_error if settings.stated_length else NORMAL_95 * depth_error
@@ -93,8 +105,8 @@ class ScaleAligner:
         """Whether a scale is measured against the depth of keyframes."""
         return not self.settings.stated_length
 
-    def knows(self, component: int, poses: ScaleStatus) -> bool:
-        """Whether a component's scale is known; where nothing has to be measured, it is from now on."""
+    def decided(self, component: int, poses: ScaleStatus) -> bool:
+        """Whether a component's scale is known or given up; where nothing has to be measured, it is from now on."""
         if component not in self.estimates:
             if poses is ScaleStatus.METRIC:
                 self.estimates[component] = ScaleEstimate(ScaleStatus.METRIC, "poses are metric")
@@ -103,7 +115,7 @@ class ScaleAligner:
             elif not self.settings.stated_length and self._depth_scale is ScaleStatus.UP_TO_SCALE:
                 method = "none: depth is triangulated from poses of unknown scale"
                 self.estimates[component] = ScaleEstimate(ScaleStatus.UP_TO_SCALE, method)
-        return component in self.estimates
+        return component in self.estimates or component in self.left_out
 
     def join(self, correction: Correction) -> None:
         """A component that became part of another one takes over its scale, where it has none yet."""
@@ -117,14 +129,14 @@ class ScaleAligner:
     def observe(self, views: ViewTuple, depth_m: np.ndarray, confidence: np.ndarray) -> None:
         """Takes the metric depth of a keyframe whose component has no scale yet.
 
-        Raises: ScaleError when the scale does not settle within `max_keyframes`.
+        Raises: as give_up, when the scale does not settle within `max_keyframes`.
         """
         self._take(views.component, depth_ratio(depth_m, confidence, views, self.settings.min_points))
 
     def watch(self, tracked: Sequence[TrackedFrame], views: ViewTuple | None) -> None:
         """Looks for the known length among the latest poses and, of a component without scale, keyframe points.
 
-        Raises: ScaleError when the floor is not found within `max_keyframes`.
+        Raises: as give_up, when the floor is not found within `max_keyframes`.
         """
         if self.settings.distance_frames is not None:
             self._measure_distance(tracked)
@@ -142,7 +154,7 @@ class ScaleAligner:
         if (last or len(ratios) >= self._enough) and self.conclude(component):
             return
         if last:
-            self.refuse(component)
+            self.give_up(component)
 
     def conclude(self, component: int) -> bool:
         """Settles the scale by the keyframes that were seen, if they are enough and agree; says whether it did."""
@@ -175,8 +187,29 @@ class ScaleAligner:
         error = float(np.hypot(self.settings.stated_error, measuring_error))
         return ScaleEstimate(ScaleStatus.METRIC, self._source, factor, (factor * (1 - error), factor * (1 + error)))
 
-    def refuse(self, component: int) -> None:
-        """Raises: ScaleError; the scale of a component could not be found."""
+    def give_up(self, component: int) -> None:
+        """Settles a component whose scale could not be found: it is left out where another one has a scale.
+
+        Of the first a network's guess is taken, and what comes after is no better. Raises: ScaleError where a sensor or
+        a stated length should have told the first.
+        """
+        if self.estimates and not self._guessed:
+            logger.warning("component %d is left out: its scale is unknown", component)
+            self.left_out.add(component)
+        elif self._may_guess:
+            ratios = self._ratios.pop(component, [])
+            told = f"{len(ratios)} of {self._seen.get(component, 0)} keyframes gave one, and "
+            told += f"{self.settings.min_keyframes} that agree within {self._widest:.0%} are needed"
+            logger.warning("the map is up to scale: %s tells none (%s). %s", self._source, told, ADVICE)
+            self.estimates[component] = self._guess(float(np.exp(np.median(ratios))) if ratios else 1.0)
+            self._guessed.add(component)
+        else:
+            self._refuse(component)
+
+    def _guess(self, factor: float) -> ScaleEstimate:
+        return ScaleEstimate(ScaleStatus.UP_TO_SCALE, f"none: {self._source} does not tell", factor)
+
+    def _refuse(self, component: int) -> None:
         if self.settings.distance_frames is not None:
             a, b = self.settings.distance_frames
             shown = " with points near the pixels" if self.settings.distance_pixels is not None else ""
@@ -188,9 +221,7 @@ class ScaleAligner:
         raise ScaleError(
             f"the scale is unknown: {len(self._ratios.get(component, []))} of {self._seen.get(component, 0)} keyframes "
             f"gave a ratio of {self._source} to tracked points; {self.settings.min_keyframes} that agree within "
-            f"{self._widest:.0%} are needed. Give metric poses (--poses), a recording with depth, a "
-            "known length (--set scale.factor, scale.camera_height_m, scale.distance_m), or allow a wider interval "
-            "(--set scale.max_interval=0.5)."
+            f"{self._widest:.0%} are needed. {ADVICE}"
         )
 
     def _robust_median(self, ratios: list[float]) -> tuple[float, float]:
@@ -206,14 +237,27 @@ class ScaleAligner:
 
     def _measured(self, centre: float, half: float) -> ScaleEstimate:
         interval = (float(np.exp(centre - half)), float(np.exp(centre + half)))
+        if self._guessed:  # one unit for the map
+            return self._guess(float(np.exp(centre)))
         return ScaleEstimate(ScaleStatus.METRIC, self._source, float(np.exp(centre)), interval)
 
     def state(self) -> dict[str, np.ndarray]:
-        """The measured scales; the others follow from the poses."""
-        measured = [(c, e.factor, *e.interval) for c, e in self.estimates.items() if e.interval is not None]
-        return {"measured": np.array(measured, np.float64).reshape(-1, 4)}  # component, factor, low, high
+        """What was measured, guessed or left out; the rest follows from the poses."""
+        rows = [
+            (component, estimate.factor, *(estimate.interval or (np.nan, np.nan)))
+            for component, estimate in self.estimates.items()
+            if estimate.interval is not None or self._guessed
+        ]
+        rows += [(component, np.nan, np.nan, np.nan) for component in self.left_out]
+        return {"measured": np.array(rows, np.float64).reshape(-1, 4)}  # component, factor, low, high
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Continues from what `state` gave."""
         for component, factor, low, high in state["measured"].tolist():
-            self.estimates[int(component)] = ScaleEstimate(ScaleStatus.METRIC, self._source, factor, (low, high))
+            if np.isnan(factor):
+                self.left_out.add(int(component))
+            elif np.isnan(low):
+                self.estimates[int(component)] = self._guess(factor)
+                self._guessed.add(int(component))
+            else:
+                self.estimates[int(component)] = ScaleEstimate(ScaleStatus.METRIC, self._source, factor, (low, high))

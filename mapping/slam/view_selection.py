@@ -65,8 +65,8 @@ class ViewTuple:
         low, high = np.percentile(depth, [2, 98])
         return max(0.06, 0.75 * low), 1.25 * high
 
-    def scaled(self, factor: float) -> ViewTuple:
-        """The same views with all lengths multiplied by `factor`, now metric."""
+    def scaled(self, factor: float, status: ScaleStatus) -> ViewTuple:
+        """The same views with all lengths multiplied by `factor`, and what they mean now."""
 
         def moved(view: View) -> View:
             T = view.T_world_cam.copy()
@@ -78,7 +78,7 @@ class ViewTuple:
             reference=moved(self.reference),
             neighbours=[moved(view) for view in self.neighbours],
             points_depth=self.points_depth * factor,
-            scale_status=ScaleStatus.METRIC,
+            scale_status=status,
         )
 
 

@@ -53,7 +53,8 @@ class CrossViewPredictor(Predictor):
         super().__init__(settings)
         if settings.weights is None and not settings.allow_untrained:
             settings = self._with_shipped_weights(settings)
-        self.network = build_network(settings, self.network_settings).to(self.device).eval()
+        network = build_network(settings, self.network_settings).to(self.device).eval()
+        self.network = network.to(memory_format=torch.channels_last)  # a third less time on a CPU in bfloat16
         if self.network.cross_view is not None:
             self.network.cross_view.memory = ViewMemory()
         self._sweep = self.sweeps if settings.sweep is None else settings.sweep

@@ -142,6 +142,26 @@ def test_a_later_stretch_without_scale_is_left_out_and_says_so():
     assert "scale" in released[-1].tracked[0].reason
 
 
+def test_a_recording_too_short_for_a_network_to_tell_its_scale_becomes_a_map_up_to_scale():
+    aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth", 0.1)
+    released = list(bring_to_scale(keyframe_steps(3), aligner, looking(3.0)))
+    assert [s.views.reference.T_world_cam[0, 3] for s in released] == pytest.approx([0.0, 0.3, 0.6])
+    for s in released:
+        assert s.scale.status is s.views.scale_status is s.tracked[0].scale_status is ScaleStatus.UP_TO_SCALE
+        assert s.tracked[0].status is TrackStatus.TRACKED and s.views.points_depth[0] == pytest.approx(3.0)
+
+
+def test_a_first_stretch_too_short_for_its_scale_does_not_hold_up_what_follows():
+    settings = ScaleSettings(min_keyframes=5, max_keyframes=6)
+    aligner = ScaleAligner(settings, ScaleStatus.METRIC, "depth")
+    steps = iter(keyframe_steps(2) + keyframe_steps(30, component=1, first=2))
+    first = next(released := bring_to_scale(steps, aligner, looking(3.0)))
+    assert next(steps).views.reference.index <= 2 + 2 * settings.max_keyframes  # no more were held
+    assert first.views is None and first.tracked[0].status is TrackStatus.LOST
+    rest = list(released)
+    assert all(s.views.scale_status is ScaleStatus.METRIC for s in rest[1:])
+
+
 def test_triangulated_depth_passes_at_once_and_unchanged():
     aligner = ScaleAligner(ScaleSettings(), ScaleStatus.UP_TO_SCALE, "depth")
     source = iter(keyframe_steps(3))

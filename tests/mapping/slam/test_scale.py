@@ -56,7 +56,7 @@ def test_the_interval_of_a_settled_scale_holds_the_truth_nine_times_in_ten():
     held = []
     for component in range(100):
         aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")
-        while not aligner.knows(component, ScaleStatus.UP_TO_SCALE):
+        while not aligner.decided(component, ScaleStatus.UP_TO_SCALE):
             seen = views(rng, points=60, component=component)
             aligner.observe(seen, depth_at(seen, 2.5 * np.exp(rng.normal(0, 0.03))), sure)
         estimate = aligner.estimates[component]
@@ -127,18 +127,60 @@ def test_a_scale_that_does_not_settle_is_refused_with_advice():
             aligner.observe(seen, depth_at(seen, np.exp(rng.normal(0, 1.5))), np.ones((48, 64), np.float32))
 
 
+def scattering(component=0, keyframes=8, rng_seed=4, log_spread=1.5, aligner=None):
+    """A network's aligner after keyframes whose ratios have no common value."""
+    rng = np.random.default_rng(rng_seed)
+    aligner = aligner or ScaleAligner(ScaleSettings(max_keyframes=8), ScaleStatus.METRIC, "network depth", 0.1)
+    for _ in range(keyframes):
+        seen = views(rng, component=component)
+        aligner.observe(seen, depth_at(seen, np.exp(rng.normal(0, log_spread))), np.ones((48, 64), np.float32))
+    return aligner
+
+
+def test_a_network_that_does_not_know_the_scale_gives_a_guess_and_the_map_is_up_to_scale(caplog):
+    aligner = scattering()
+    guess = aligner.estimates[0]
+    assert guess.status is ScaleStatus.UP_TO_SCALE and guess.interval is None
+    assert 0.1 < guess.factor < 10 and guess.factor != 1.0
+    assert "up to scale" in caplog.text and "--poses" in caplog.text
+    other = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "network depth", 0.1)
+    other.restore(aligner.state())
+    assert other.estimates == aligner.estimates
+    for one in (aligner, other):  # what follows is no better: one map has one unit
+        scattering(component=1, keyframes=20, log_spread=0.01, aligner=one)
+        assert one.estimates[1].status is ScaleStatus.UP_TO_SCALE
+        assert one.estimates[1].factor == pytest.approx(1.0, rel=0.02)
+
+
+def test_a_component_without_scale_beside_a_metric_one_is_left_out(caplog):
+    aligner = scattering(log_spread=0.01)
+    assert aligner.estimates[0].status is ScaleStatus.METRIC
+    scattering(component=1, aligner=aligner)
+    assert aligner.decided(1, ScaleStatus.UP_TO_SCALE) and 1 not in aligner.estimates
+    assert "component 1 is left out" in caplog.text
+    other = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "network depth", 0.1)
+    other.restore(aligner.state())
+    assert (other.estimates, other.left_out) == (aligner.estimates, {1})
+
+
+def test_a_network_without_a_word_on_the_scale_leaves_the_poses_as_they_are():
+    aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "network depth", 0.1)
+    aligner.give_up(0)
+    assert aligner.estimates[0].factor == 1.0 and aligner.estimates[0].status is ScaleStatus.UP_TO_SCALE
+
+
 def test_metric_poses_and_triangulated_depth_need_no_measuring():
-    assert ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth").knows(0, ScaleStatus.METRIC)
+    assert ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth").decided(0, ScaleStatus.METRIC)
     triangulated = ScaleAligner(ScaleSettings(), ScaleStatus.UP_TO_SCALE, "depth")
-    assert triangulated.knows(0, ScaleStatus.UP_TO_SCALE)
+    assert triangulated.decided(0, ScaleStatus.UP_TO_SCALE)
     assert triangulated.estimates[0].status is ScaleStatus.UP_TO_SCALE
-    assert not ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth").knows(0, ScaleStatus.UP_TO_SCALE)
+    assert not ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth").decided(0, ScaleStatus.UP_TO_SCALE)
 
 
 def test_a_stated_factor_is_taken_at_once_whatever_the_depth_is():
     for depth_scale in ScaleStatus:
         aligner = ScaleAligner(ScaleSettings(factor=1.25), depth_scale, "depth")
-        assert aligner.knows(0, ScaleStatus.UP_TO_SCALE)
+        assert aligner.decided(0, ScaleStatus.UP_TO_SCALE)
         assert aligner.estimates[0].factor == 1.25 and aligner.estimates[0].interval == pytest.approx((1.225, 1.275))
         other = ScaleAligner(ScaleSettings(factor=1.25), depth_scale, "depth")
         other.restore(aligner.state())
@@ -185,7 +227,7 @@ def test_a_stated_camera_height_scales_the_poses():
     rng = np.random.default_rng(10)
     aligner = ScaleAligner(ScaleSettings(camera_height_m=1.6), ScaleStatus.UP_TO_SCALE, "depth")
     for _ in range(9):
-        assert not aligner.knows(0, ScaleStatus.UP_TO_SCALE) or 0 in aligner.estimates
+        assert not aligner.decided(0, ScaleStatus.UP_TO_SCALE) or 0 in aligner.estimates
         seen = views(rng, points=300)
         points = room_points(rng, 0.8)
         seen.points_uv = (points[:, :2] / points[:, 2:] * 60 + [31.5, 23.5]).astype(np.float32)
@@ -214,7 +256,7 @@ def test_scaling_views_multiplies_lengths_and_nothing_else():
     rng = np.random.default_rng(5)
     seen = views(rng)
     seen.reference.T_world_cam[:3, 3] = 1, 2, 3
-    metric = seen.scaled(2.0)
+    metric = seen.scaled(2.0, ScaleStatus.METRIC)
     assert np.array_equal(metric.reference.T_world_cam[:3, 3], [2, 4, 6])
     assert np.array_equal(metric.reference.T_world_cam[:3, :3], np.eye(3))
     assert np.array_equal(metric.points_depth, seen.points_depth * 2)
@@ -224,7 +266,7 @@ def test_scaling_views_multiplies_lengths_and_nothing_else():
 def test_a_restored_aligner_knows_the_measured_scale():
     rng = np.random.default_rng(6)
     aligner = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")
-    while not aligner.knows(3, ScaleStatus.UP_TO_SCALE):
+    while not aligner.decided(3, ScaleStatus.UP_TO_SCALE):
         seen = views(rng, component=3)
         aligner.observe(seen, depth_at(seen, 0.8), np.ones((48, 64), np.float32))
     other = ScaleAligner(ScaleSettings(), ScaleStatus.METRIC, "depth")

@@ -104,7 +104,7 @@ def test_points_that_cannot_be_measured_are_refused(noise, points, telling):
     with pytest.raises(ScaleError, match=telling):
         for i in range(3):
             aligner.watch([frame(i, rng, noise, points)], None)
-        aligner.refuse(0)
+        aligner.give_up(0)
 
 
 @pytest.mark.parametrize(
