@@ -60,6 +60,14 @@ Memory = Annotated[
     str | None, typer.Option("--memory", metavar="2G", help="Most memory, from 1G; submaps close earlier to keep it.")
 ]
 Local = Annotated[bool, typer.Option("--local", help="Run all stages in this process instead of Ray actors.")]
+LocalOrActors = Annotated[
+    bool | None,
+    typer.Option(
+        "--local/--actors",
+        help="All stages in this process, one after the other, or each in a Ray actor beside the others; left open: "
+        "actors where there are 4 cores.",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted map from its last commit.")]
 
 
@@ -90,7 +98,7 @@ def map_command(
     stride: Stride = 1,
     quality: Quality = False,
     memory: Memory = None,
-    local: Local = False,
+    local: LocalOrActors = None,
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from contextlib import nullcontext
@@ -17,6 +18,8 @@ from pipelines.progress import progress_display
 from pipelines.run import Outcome, run
 from pipelines.view_command import watched
 from streammtl.stopping import StopRequest
+
+CORES_FOR_ACTORS = 4  # on two, actors take a third longer than stages one after the other
 
 
 @dataclass
@@ -68,11 +71,7 @@ class RunReport:
             f"blocks: {facts['blocks']} of 8x8x8 voxels of {facts['voxel_size_m']:g} {unit}",
             f"calibration: {self.camera.how}, {camera.model} fx {camera.fx:.1f} fy {camera.fy:.1f}" + self._interval,
         ]
-        if facts["scale"]["interval"]:
-            low, high = facts["scale"]["interval"]
-            lines.append(
-                f"scale: {facts['scale']['value']:.4f} by {facts['scale']['method']}, 95 % {low:.4f}..{high:.4f}"
-            )
+        lines.append(_scale_line(facts["scale"]))
         if self.damaged:
             lines.append(f"the recording is damaged: {self.damaged}")
         if self.request.live:
@@ -85,6 +84,15 @@ class RunReport:
         mesh = shlex.quote(str(self.request.out.with_suffix(".ply")))
         lines.append(f"next: streammtl info {out}; streammtl export {out} --to {mesh}")
         return "\n".join(lines)
+
+
+def _scale_line(scale: dict[str, Any]) -> str:
+    if scale["status"] != "metric":
+        return f"scale: unknown ({scale['method']})"
+    if scale["interval"] is None:
+        return f"scale: metres ({scale['method']})"
+    low, high = (end / scale["value"] - 1 for end in scale["interval"])
+    return f"scale: metres by {scale['method']}, off by {low:+.0%} to {high:+.0%} (95 %)"
 
 
 def _part_line(part: dict[str, Any]) -> str:
@@ -101,8 +109,10 @@ def percentiles_ms(latencies_s: list[float]) -> dict[str, float]:
     return {name: round(float(value), 1) for name, value in zip(("p50", "p95", "p99"), values, strict=True)}
 
 
-def map_recording(request: Request, local: bool, view: bool = False) -> RunReport:
+def map_recording(request: Request, local: bool | None, view: bool = False) -> RunReport:
     """Maps a recording or a live source; with `view`, a browser on this machine can watch.
+
+    `local`: stages in this process, or Ray actors; None: whichever is faster with the cores of this machine.
 
     Raises: StreamMtlError of any kind, with the map left at its last commit.
     """
@@ -125,7 +135,9 @@ def map_recording(request: Request, local: bool, view: bool = False) -> RunRepor
     return RunReport(reader.summary(), camera, outcome, request, run_s, job.recording.damaged)
 
 
-def _executor(local: bool) -> Any:
+def _executor(local: bool | None) -> Any:
+    if local is None:
+        local = (os.cpu_count() or 1) < CORES_FOR_ACTORS
     if local:
         from pipelines.local import LocalExecutor
 

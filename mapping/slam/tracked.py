@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -110,8 +110,8 @@ class Trajectory:
         self.revise(tracked.revised)
 
     def hold(self, tracked: TrackedFrame) -> None:
-        """Takes a frame that `update` has seen."""
-        self._frames[tracked.index] = tracked
+        """Takes a frame that `update` has seen; what becomes of it here does not reach the one that was given."""
+        self._frames[tracked.index] = replace(tracked)
         anchor = tracked.reference
         if tracked.T_world_cam is not None and anchor not in (None, tracked.index) and anchor in self._frames:
             T_world_reference = self._frames[anchor].T_world_cam

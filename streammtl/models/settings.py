@@ -15,7 +15,7 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field("planesweep", description="model, as listed by `streammtl models`")
+    name: str = Field("m2h-lite", description="model, as listed by `streammtl models`")
     height: int = Field(240, description="network input height, pixels; a multiple of 16", gt=0, multiple_of=16)
     width: int = Field(320, description="network input width, pixels; a multiple of 16", gt=0, multiple_of=16)
     num_planes: int | None = Field(None, description="depth hypotheses per pixel; cvm 128, others 64", ge=8, le=512)

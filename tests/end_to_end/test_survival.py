@@ -25,12 +25,18 @@ START = (
     "--set",
     "run.keyframes_per_submap=8",
 )
+QUICK = (*START, "--set", "model=planesweep")
+WAITING = (*START, "--set", "scale.enough_keyframes=9")  # the default model holds frames until it knows the scale
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
+    return whole_map(tmp_path_factory, QUICK)
+
+
+def whole_map(tmp_path_factory, start):
     out = tmp_path_factory.mktemp("whole") / "m.zarr"
-    done = run_process(*ARGUMENTS, *START, "--out", out, "--local")
+    done = run_process(*ARGUMENTS, *start, "--out", out, "--local")
     assert done.returncode == 0, done.stderr
     return out
 
@@ -52,10 +58,20 @@ def assert_same_map(path, other):
 
 
 def test_a_killed_run_goes_on_to_the_same_map(undisturbed, tmp_path):
-    out = tmp_path / "m.zarr"
+    kill_and_resume(tmp_path / "m.zarr", QUICK, 3)
+    assert_same_map(tmp_path / "m.zarr", undisturbed)
+
+
+def test_a_run_killed_after_frames_waited_for_their_scale_goes_on_to_the_same_map(tmp_path, tmp_path_factory):
+    kill_and_resume(tmp_path / "m.zarr", WAITING, 2)
+    assert_same_map(tmp_path / "m.zarr", whole_map(tmp_path_factory, WAITING))
+
+
+def kill_and_resume(out, start, kills):
+    """Runs that are killed at their next commit or soon after, one after the other, and one that ends."""
     rng = random.Random(5)
-    for attempt in range(3):
-        more = ("--resume",) if out.exists() else START
+    for attempt in range(kills):
+        more = ("--resume",) if out.exists() else start
         process = subprocess.Popen(
             command(*ARGUMENTS, *more, "--out", out, "--local"),
             cwd=REPOSITORY,
@@ -69,7 +85,6 @@ def test_a_killed_run_goes_on_to_the_same_map(undisturbed, tmp_path):
         assert validate_map(out) == []
     done = run_process(*ARGUMENTS, "--out", out, "--resume", "--local")
     assert done.returncode == 0 or "complete" in done.stderr, done.stderr
-    assert_same_map(out, undisturbed)
 
 
 def actors(process, stages=STAGES):
@@ -112,7 +127,7 @@ def commits(out):
 def test_killed_actors_are_replaced_one_after_the_other_and_the_map_is_that_of_one_process(undisturbed, tmp_path):
     out = tmp_path / "m.zarr"
     process = subprocess.Popen(
-        command(*ARGUMENTS, *START, "--out", out),
+        command(*ARGUMENTS, *QUICK, "--out", out, "--actors"),
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -133,11 +148,11 @@ def test_killed_actors_are_replaced_one_after_the_other_and_the_map_is_that_of_o
     assert_same_map(out, undisturbed)
 
 
-@pytest.mark.parametrize("how", [("--local",), ()])
+@pytest.mark.parametrize("how", ["--local", "--actors"])
 def test_an_interrupted_run_leaves_a_valid_map_and_can_go_on(tmp_path, how):
     out = tmp_path / "m.zarr"
     process = subprocess.Popen(
-        command(*ARGUMENTS, *START, "--out", out, *how), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
+        command(*ARGUMENTS, *QUICK, "--out", out, how), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
     wait_for_commits(out, process, 2)

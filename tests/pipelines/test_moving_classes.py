@@ -89,4 +89,4 @@ def test_the_model_sees_people_at_the_size_of_the_frame():
 
 def test_masks_for_tracking_need_a_model_that_labels_the_classes():
     with pytest.raises(ConfigError, match="planesweep labels none of person"):
-        Tracking(load_settings(None, ["run.mask_tracking=true"]), CAMERA, False)
+        Tracking(load_settings(None, ["run.mask_tracking=true", "model=planesweep"]), CAMERA, False)

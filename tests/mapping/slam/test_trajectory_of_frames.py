@@ -35,6 +35,17 @@ def test_a_late_pose_makes_a_frame_tracked():
     assert [f.status for f in trajectory.frames()] == [TrackStatus.TRACKED, TrackStatus.TRACKED]
 
 
+def test_what_becomes_of_a_frame_does_not_reach_those_who_still_hold_it():
+    """Frames wait for their scale on their way to the map, while the selection of views already revises its own."""
+    trajectory, first, second = Trajectory(), tracked(0, at(0), reference=0), tracked(1, None)
+    trajectory.add(first)
+    trajectory.add(second)
+    trajectory.add(tracked(2, at(2), reference=2, revised={0: at(0, 5), 1: at(1)}))
+    assert len(trajectory.frames()) == 3
+    assert np.array_equal(first.T_world_cam, at(0))
+    assert second.T_world_cam is None and second.status is TrackStatus.INITIALISING
+
+
 def test_forgetting_freezes_poses_that_hang_on_what_is_forgotten():
     trajectory = Trajectory()
     trajectory.add(tracked(0, at(0), reference=0))
