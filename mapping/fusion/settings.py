@@ -48,7 +48,12 @@ class FusionSettings(BaseModel):
         le=1,
         description="weight of free space seen before a surface, in blocks that hold it; 0 = not recorded",
     )
-    labels_per_voxel: int = Field(4, ge=1, le=16, description="labels that a voxel keeps evidence for")
+    labels_per_voxel: int = Field(
+        4,
+        ge=1,
+        le=21,
+        description="labels that a voxel keeps evidence for; complete where the label space has no more classes",
+    )
     label_band: float = Field(
         1.0,
         gt=0,

@@ -51,6 +51,22 @@ def test_scannet20_maps_to_the_classes_of_the_same_name():
     assert np.array_equal(nyu.mapping_to("nyu40"), np.arange(41))
 
 
+def test_thirteen_classes_take_all_of_the_forty_and_agree_by_way_of_scannet():
+    nyu, scannet, coarse = label_space("nyu40"), label_space("scannet20"), label_space("nyu13")
+    assert coarse.num_classes == 13
+    to_coarse = nyu.mapping_to("nyu13")
+    assert set(to_coarse[1:]) == set(coarse.ids[1:]) and to_coarse[0] == 0
+    for name, wanted in (
+        ("bed", "bed"),
+        ("door", "wall"),
+        ("desk", "table"),
+        ("curtain", "window"),
+        ("bag", "objects"),
+    ):
+        assert coarse.name_of(int(to_coarse[nyu.id_of(name)])) == wanted
+    assert np.array_equal(scannet.mapping_to("nyu13"), to_coarse[scannet.mapping_to("nyu40")])
+
+
 def test_colours_follow_the_palette_and_unknown_ids_are_void():
     nyu = label_space("nyu40")
     shown = nyu.colours(np.array([[1, 2], [0, 250]], np.uint8))

@@ -44,6 +44,14 @@ def test_counters_never_exceed_the_truth_nor_miss_it_by_more_than_the_bound(arri
         assert counters.get(label, 0.0) >= truth - total / (K + 1) - 1e-3
 
 
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, K), st.sampled_from([0.25, 0.5, 0.75, 1.0])), min_size=1, max_size=25))
+def test_as_many_counters_as_classes_hold_the_whole_distribution(arrivals):
+    counters = evidence_after(arrivals)
+    for label in range(1, K + 1):
+        assert counters.get(label, 0.0) == pytest.approx(sum(p for other, p in arrivals if other == label))
+
+
 def test_a_late_majority_displaces_early_labels():
     counters = evidence_after([(1, 0.5), (2, 0.5), (3, 0.5), (4, 0.5)] + [(9, 1.0)] * 6)
     assert max(counters, key=counters.get) == 9
