@@ -90,7 +90,7 @@ def chaos(options: argparse.Namespace, folder: Path) -> dict:
 
 
 def launch(options: argparse.Namespace, out: Path, more: list[str]) -> subprocess.Popen:
-    how = [] if options.ray else ["--local"]
+    how = ["--actors"] if options.ray else ["--local"]
     words = [sys.executable, "-m", "pipelines.cli", "map", options.source, "--out", str(out)]
     words += ["--max-frames", options.max_frames, *how, *more]
     quiet = subprocess.DEVNULL
