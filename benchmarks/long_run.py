@@ -97,6 +97,7 @@ def measure(count: int, memory_gb: float, out: Path) -> dict:
     settings = load_settings(
         overrides=[
             "tracker=given",
+            "model=planesweep",  # beside a sensor it has nothing to say
             "fusion.voxel_size_m=0.08",
             f"fusion.far_m={FAR_M}",
             f"run.memory_gb={memory_gb}",
