@@ -71,7 +71,7 @@ def test_an_exported_network_is_read_back_from_its_file(scenes, tmp_path):
 
 def test_what_cannot_be_exported_is_refused():
     with pytest.raises(ConfigError, match="planesweep has no network"):
-        export_program(build_model(ModelSettings()), SIZE, 2)
+        export_program(build_model(ModelSettings(name="planesweep")), SIZE, 2)
     with pytest.raises(ConfigError, match="multiples of 16"):
         export_program(model_of("cvm-lite", encoder="tiny"), (60, 96), 2)
 
