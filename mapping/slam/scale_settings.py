@@ -20,7 +20,7 @@ class ScaleSettings(BaseModel):
         description="where depth is a network's, as many as are waited for before fewer will do, at the end of a "
         "recording: of one place it is wrong in one way",
     )
-    max_keyframes: int = Field(30, ge=1, description="keyframes after which an unsettled scale is refused")
+    max_keyframes: int = Field(30, ge=1, description="keyframes after which an unsettled scale is given up")
     max_interval: float = Field(
         0.2, gt=0, description="width of the 95 % interval, relative to the scale, to settle; of a network half more"
     )
