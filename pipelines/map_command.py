@@ -92,7 +92,9 @@ def _scale_line(scale: dict[str, Any]) -> str:
     if scale["interval"] is None:
         return f"scale: metres ({scale['method']})"
     low, high = (end / scale["value"] - 1 for end in scale["interval"])
-    return f"scale: metres by {scale['method']}, off by {low:+.0%} to {high:+.0%} (95 %)"
+    told = scale["over_recording"]
+    more = "" if told is None else f"; all keyframes together: lengths times {told:.2f} (streammtl rescale)"
+    return f"scale: metres by {scale['method']}, off by {low:+.0%} to {high:+.0%} (95 %){more}"
 
 
 def _part_line(part: dict[str, Any]) -> str:

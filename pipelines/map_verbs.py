@@ -1,4 +1,4 @@
-"""Commands on finished maps: verify, repair, migrate, merge, crop, refuse, diff."""
+"""Commands on finished maps: verify, repair, migrate, merge, crop, refuse, rescale, diff."""
 
 from __future__ import annotations
 
@@ -92,6 +92,27 @@ def refuse(path: MapPath, out: NewMap, overrides: Set = None, as_json: Json = Fa
     from pipelines.rework_commands import refuse as fuse_again
 
     data, text = fuse_again(path, out, overrides or [])
+    print_result(data, text, as_json)
+
+
+@app.command(epilog="Example:  streammtl rescale walk.zarr --factor 1.08 --out right.zarr")
+def rescale(
+    path: MapPath,
+    out: NewMap,
+    factor: Annotated[
+        float | None,
+        typer.Option(
+            "--factor",
+            metavar="F",
+            help="A true length over the map's; when left out, what all keyframes together told of the scale.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Multiply all lengths of a map: by a length that you measured, or by what the whole recording told."""
+    from pipelines.rework_commands import rescale as stretch
+
+    data, text = stretch(path, out, factor)
     print_result(data, text, as_json)
 
 

@@ -18,6 +18,7 @@ from mapping.records import FrameRecord, KeyframeRecord, Submap
 from mapping.slam.rigid import moved_pose
 from mapping.slam.scale import ScaleEstimate, depth_ratio
 from mapping.slam.scale_drift import ScaleDrift
+from mapping.slam.scale_path import PathScale
 from mapping.slam.tracked import Correction, TrackedFrame, TrackStatus, Trajectory
 from mapping.slam.view_selection import ViewTuple
 from mapping.store.header import MapHeader, Progress, ScaleRecord
@@ -89,6 +90,7 @@ class Mapping:
         self._lie = ClosedSubmaps()
         self._records: list[KeyframeRecord] = []
         self._scale: ScaleEstimate | None = None
+        self._path_scale: PathScale | None = None
         self._drift = ScaleDrift()
         if resume:
             self._restore(writer.state.get("mapping", {}))
@@ -101,12 +103,15 @@ class Mapping:
         """Takes the next step and what the model said of its keyframe."""
         step, prediction = item
         try:
+            for move in step.moves:
+                self._correct(move)
+                self._trajectory.correct(move)
             for tracked in step.tracked:
                 if tracked.correction is not None:
                     self._correct(tracked.correction)
                 self._trajectory.add(tracked)
                 self._next_frame = tracked.index + 1
-            self._scale = step.scale or self._scale
+            self._scale, self._path_scale = step.scale or self._scale, step.path_scale or self._path_scale
             if step.views is not None:
                 self._fuse(step.views, prediction)
             grids = [growing.grid for growing in (self._settling, self._open) if growing is not None]
@@ -302,7 +307,9 @@ class Mapping:
             value=value,
             method=scale.method,
             interval=scale.interval,
-            along_path=self._drift.along_path,  # least and most of depth over poses: 1 where nothing drifts
+            along_path=self._drift.along_path,
+            over_recording=self._path_scale.over_recording if self._path_scale is not None else None,
+            corrected=self._path_scale.corrected if self._path_scale is not None else None,
         )
 
     def _progress_record(self, complete: bool, dropped: int) -> Progress:

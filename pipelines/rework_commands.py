@@ -1,4 +1,4 @@
-"""`streammtl merge`, `crop`, `refuse` and `diff`: from what is typed to what is said."""
+"""`streammtl merge`, `crop`, `refuse`, `rescale` and `diff`: from what is typed to what is said."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mapping.store.crop_map import crop_map
 from mapping.store.merge_maps import merge_maps
 from mapping.store.reader import open_map
 from mapping.store.refuse_map import refuse_map
+from mapping.store.rescale_map import rescale_map
 from pipelines.settings import load_settings, settings_from
 from streammtl.errors import ConfigError
 
@@ -59,6 +60,20 @@ def refuse(path: Path, out: Path, overrides: list[str]) -> tuple[dict[str, Any],
     data = {"written": str(out), "submaps": len(header.submaps), "blocks": blocks, "keyframes": header.keyframes}
     text = f"wrote {out}: {len(header.submaps)} submaps, {blocks} blocks of {1e3 * header.voxel_size_m:g} mm voxels"
     return data, f"{text}, from {header.keyframes} keyframes"
+
+
+def rescale(path: Path, out: Path, factor: float | None) -> tuple[dict[str, Any], str]:
+    """(data, text) of a map with all lengths multiplied."""
+    before = open_map(path).header.voxel_size_m
+    header = rescale_map(path, out, factor)
+    data = {
+        "written": str(out),
+        "factor": header.voxel_size_m / before,
+        "voxel_size_m": header.voxel_size_m,
+        "scale": header.scale.model_dump(mode="json"),
+    }
+    text = f"wrote {out}: lengths times {data['factor']:.4g}, voxels of {1e3 * header.voxel_size_m:.4g} mm"
+    return data, f"{text}; {header.scale.method}"
 
 
 def diff(a: Path, b: Path, transform: Path | None) -> tuple[dict[str, Any], str]:

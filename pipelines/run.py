@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mapping.slam.scale import ScaleAligner
+from mapping.slam.scale_path import ScalePath
 from mapping.slam.tracked import TrackedFrame
 from mapping.slam.view_selection import ViewSelector
 from mapping.store.header import MapHeader
@@ -20,7 +21,7 @@ from mapping.store.reader import is_map, open_map
 from pipelines.mapping_stage import Mapping, MapProgress
 from pipelines.settings import Settings
 from pipelines.stages import Arrival, Inference, State, Step, Tracking
-from pipelines.steps import arrivals, bring_to_scale, select_keyframes
+from pipelines.steps import arrivals, bring_to_scale, keep_to_scale, select_keyframes
 from recordings import Recording
 from streammtl.camera import Camera
 from streammtl.errors import PipelineError, StageError, StageLostError
@@ -103,6 +104,7 @@ def attempt(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outco
         "sensor depth" if sensor else f"{model.name} depth",
         0.0 if sensor else model.scale_error(settings.model),
     )
+    path = ScalePath.restored(states["scale_path"]) if "scale_path" in states else ScalePath()
     frames = _resumed(recording, cursor, states, selector, aligner)
 
     entering = arrivals(_until(stop, frames), settings.run.commit_frames, cursor)
@@ -111,7 +113,8 @@ def attempt(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outco
     scaled = bring_to_scale(steps, aligner, look=sensed if sensor else partial(_looked, executor, inference))
     relieve = without_keyframe if recording.is_live else None
     predicted = executor.map(inference, "predict", scaled, in_flight=KEYFRAMES_IN_FLIGHT, relieve=relieve)
-    slim = ((step.without_images(), prediction) for step, prediction in predicted)
+    placed = keep_to_scale(predicted, path, settings.scale.min_points)
+    slim = ((step.without_images(), prediction) for step, prediction in placed)
     for (step, _), outcome.progress in executor.map(mapping, "integrate", slim, in_flight=STEPS_IN_FLIGHT):
         if step.views is not None:
             outcome.map_latency_s.append(time.monotonic() - step.received_s)
@@ -121,6 +124,7 @@ def attempt(job: Job, executor: Any, report: Report, stop: StopRequest) -> Outco
         "tracking": executor.call(tracking, "snapshot"),
         "selection": selector.state(),
         "scale": aligner.state(),
+        "scale_path": path.state(),
     }
     outcome.progress = executor.call(mapping, "finish", final, not stop, recording.dropped)
     executor.call(mapping, "close")

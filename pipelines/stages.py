@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mapping.slam.relative_depth import DepthFits, fit_depth_line
-from mapping.slam.scale import ScaleEstimate
+from mapping.slam.scale import ScaleEstimate, at_points
+from mapping.slam.scale_path import PathScale
 from mapping.slam.tracked import Correction, TrackedFrame
 from mapping.slam.tracker import make_tracker
 from mapping.slam.view_selection import ViewTuple
@@ -48,6 +49,8 @@ class Step:
     views: ViewTuple | None = None
     single_view: bool = False  # scale still unknown: look at the keyframe alone
     scale: ScaleEstimate | None = None
+    moves: list[Correction] = field(default_factory=list)  # of earlier frames, before those of this step
+    path_scale: PathScale | None = None  # what all keyframes so far tell
     received_s: float = 0.0  # when the frame that brought the keyframe arrived, monotonic clock
     checkpoint: dict[str, State] | None = None
 
@@ -111,6 +114,7 @@ class Prediction:
     label_ids: np.ndarray | None = None  # u8 [h,w,m] most probable labels, 0 = none
     label_probabilities: np.ndarray | None = None  # f32 [h,w,m]
     moving: np.ndarray | None = None  # bool [h,w] classes that move by themselves: not to be fused
+    own_depth_m: np.ndarray | None = None  # f32 [N] at the keyframe's sparse points, where it owes nothing to the poses
 
 
 @dataclass
@@ -200,6 +204,8 @@ class Inference:
             camera=views.reference.camera.scaled(width, height),
             metric=outputs.scale_status == "metric",
         )
+        if outputs.own_depth is not None:
+            prediction.own_depth_m = at_points(outputs.own_depth[0, 0].float().cpu().numpy(), views)
         if "semantics" in outputs.values and self._model.label_space is not None:
             probabilities = outputs.values["semantics"][0].float().cpu().numpy()
             prediction.label_ids, prediction.label_probabilities = likeliest_labels(probabilities)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from mapping.slam.scale import ScaleAligner
+from mapping.slam.rigid import moved_pose, scale_of
+from mapping.slam.scale import ScaleAligner, ratio_at_points
+from mapping.slam.scale_path import ScalePath
 from mapping.slam.tracked import TrackedFrame, TrackStatus
-from mapping.slam.view_selection import ViewSelector
-from pipelines.stages import Arrival, Step
+from mapping.slam.view_selection import ViewSelector, ViewTuple
+from pipelines.stages import Arrival, Prediction, Step
 from streammtl.views import Frame, SkippedFrame
 
 
@@ -100,3 +103,34 @@ def _leave_out(step: Step, component: int) -> None:
             tracked.status, tracked.reason = TrackStatus.LOST, "the scale of this stretch is unknown"
     if step.views is not None and step.views.component == component:
         step.views = None
+
+
+def keep_to_scale(
+    predicted: Iterable[tuple[Step, Prediction | None]], path: ScalePath, min_points: int
+) -> Iterator[tuple[Step, Prediction | None]]:
+    """The same in the world of the map, where lengths along the path keep the unit of its beginning."""
+    for step, prediction in predicted:
+        moves = path.before(step.tracked)
+        views = step.views
+        depth_m = prediction.own_depth_m if prediction is not None else None
+        if depth_m is not None and step.scale is not None and step.scale.was_missing:
+            ratio = ratio_at_points(depth_m, views.points_depth, min_points)
+            path.take(views.component, views.reference.index, views.reference.T_world_cam, ratio)
+        S = path.at(views.component, views.reference.index) if views is not None else None
+        if S is not None:
+            views, prediction = _moved_keyframe(views, prediction, S)
+        if step.checkpoint is not None:
+            step.checkpoint["scale_path"] = path.state()
+        tracked = [path.placed(frame) for frame in step.tracked]
+        yield replace(step, tracked=tracked, views=views, moves=moves, path_scale=path.told()), prediction
+
+
+def _moved_keyframe(
+    views: ViewTuple, prediction: Prediction | None, S: np.ndarray
+) -> tuple[ViewTuple, Prediction | None]:
+    factor = float(scale_of(S))
+    reference = replace(views.reference, T_world_cam=moved_pose(S, views.reference.T_world_cam))
+    views = replace(views, reference=reference, points_depth=views.points_depth * factor)
+    if prediction is not None:
+        prediction = replace(prediction, depth_m=(prediction.depth_m * factor).astype(np.float32))
+    return views, prediction

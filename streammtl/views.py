@@ -73,9 +73,11 @@ class TaskOutputs:
 
     `values` holds final quantities: depth [B,1,H,W], semantics as probabilities [B,40,H,W], unit normals facing the
     camera [B,3,H,W] in camera axes, boundaries as probabilities [B,1,H,W]. `scale_status` tells what depth means:
-    METRIC is in metres, UP_TO_SCALE in the unit of the batch's poses.
+    METRIC is in metres, UP_TO_SCALE in the unit of the batch's poses. `own_depth` is metric depth before neighbours and
+    their poses were asked, where there is such.
     """
 
     values: dict[str, Tensor]
     confidence: Tensor  # f32 [B,1,H,W] in [0,1]; 0 = do not use
     scale_status: ScaleStatus
+    own_depth: Tensor | None = None  # f32 [B,1,H,W]

@@ -45,6 +45,11 @@ class ScaleEstimate:
     factor: float = 1.0  # tracker units to map units
     interval: tuple[float, float] | None = None  # 95 %, of `factor`
 
+    @property
+    def was_missing(self) -> bool:
+        """Whether the poses had no metres of their own."""
+        return self.interval is not None or self.status is not ScaleStatus.METRIC
+
 
 def at_points(values: np.ndarray, views: ViewTuple) -> np.ndarray:
     """The nearest of values [h,w] at each sparse point [N] of a keyframe, whose image may be larger."""
@@ -56,16 +61,20 @@ def at_points(values: np.ndarray, views: ViewTuple) -> np.ndarray:
 
 
 def depth_ratio(depth_m: np.ndarray, confidence: np.ndarray, views: ViewTuple, min_points: int) -> float | None:
-    """Median of depth over sparse-point depth at the points of a keyframe, or None with too few of them.
+    """As ratio_at_points, of depth_m [h,w] where there is confidence [h,w]; both may be smaller than the image."""
+    depth, trust = at_points(depth_m, views), at_points(confidence, views)
+    return ratio_at_points(np.where(trust > 0, depth, 0.0), views.points_depth, min_points)
 
-    Shapes: depth_m, confidence [h,w], which may be smaller than the image the points were seen in.
+
+def ratio_at_points(depth_m: np.ndarray, points_depth: np.ndarray, min_points: int) -> float | None:
+    """Median of depth [N], 0 where there is none, over that of the sparse points [N]; None with too few of them.
+
     Outliers beyond 3 robust deviations (MAD) in log ratio do not count.
     """
-    depth, trust = at_points(depth_m, views), at_points(confidence, views)
-    usable = (trust > 0) & np.isfinite(depth) & (depth > 0) & (views.points_depth > 0)
+    usable = np.isfinite(depth_m) & (depth_m > 0) & (points_depth > 0)
     if usable.sum() < min_points:
         return None
-    ratio = np.log(depth[usable] / views.points_depth[usable])
+    ratio = np.log(depth_m[usable] / points_depth[usable])
     spread = 1.4826 * np.median(np.abs(ratio - np.median(ratio)))
     ratio = ratio[np.abs(ratio - np.median(ratio)) <= 3 * max(spread, 1e-6)]
     return float(np.exp(np.median(ratio)))

@@ -43,11 +43,15 @@ class Correction:
 
     def at(self, index: np.ndarray | int) -> np.ndarray:
         """S_new_old [...,4,4] at frame indices [...]."""
-        after = np.searchsorted(self.index, index).clip(1, max(1, len(self.index) - 1))
-        before = after - 1
-        after = after.clip(max=len(self.index) - 1)
-        nearest = np.where(index - self.index[before] <= self.index[after] - index, before, after)
-        return self.S_new_old[nearest]
+        return self.S_new_old[nearest_place(self.index, index)]
+
+
+def nearest_place(places: np.ndarray, index: np.ndarray | int) -> np.ndarray:
+    """Rows [...] of ascending frame indices [N], not empty, that are nearest to others [...]; the earlier of two."""
+    after = np.searchsorted(places, index).clip(1, max(1, len(places) - 1))
+    before = after - 1
+    after = after.clip(max=len(places) - 1)
+    return np.where(index - places[before] <= places[after] - index, before, after)
 
 
 @dataclass

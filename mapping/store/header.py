@@ -29,8 +29,11 @@ class ScaleRecord(_Record):
     value: float | None = None
     method: str = "none"
     interval: tuple[float, float] | None = None  # 95 %
+    over_recording: float | None = None  # what all keyframes tell: metres in a unit of the map
+    corrected: tuple[float, float] | None = None  # least and largest factor of lengths along the path, by the same
+    along_path: tuple[float, float] | None = None  # least and largest ratio of fused depth to the poses: 1, no drift
 
-    @field_validator("value", "interval")
+    @field_validator("value", "interval", "over_recording", "corrected", "along_path")
     @classmethod
     def _unknown_when_not_finite(cls, value: float | tuple[float, float] | None) -> float | tuple[float, float] | None:
         return value if value is None or np.isfinite(value).all() else None

@@ -86,13 +86,18 @@ class CrossViewPredictor(Predictor):
     def _predict(self, batch: ViewBatch) -> TaskOutputs:
         if not self._sweep or not bool(batch.view_mask[:, 1:].any()):
             values, confidence = self._seen(batch)
-            return TaskOutputs(values, confidence, self.depth_scale)
+            return TaskOutputs(values, confidence, self.depth_scale, self._own(values["depth"]))
         size = batch.images.shape[-2:]
         values, confidence = self._seen(reduced(batch, *reduced_size(*size, SHARE_BESIDE_SWEEP, self.size_multiple)))
         large = enlarged(values | {"confidence": confidence}, *size)
         confidence = large.pop("confidence")
+        own_depth = self._own(large["depth"])
         large["depth"], confidence = refined_by_matching(batch, large["depth"], confidence)
-        return TaskOutputs(large, confidence, self.depth_scale)
+        return TaskOutputs(large, confidence, self.depth_scale, own_depth)
+
+    def _own(self, depth: Tensor) -> Tensor | None:
+        """The network's depth where it comes from single views; a cross-view module has it from poses."""
+        return depth if self.network.cross_view is None else None
 
     def _seen(self, batch: ViewBatch) -> tuple[dict[str, Tensor], Tensor]:
         """What the network alone says: values of all tasks, and confidence."""

@@ -39,7 +39,8 @@ class Predictor(ABC):
         with torch.inference_mode():
             outputs = self._predict(batch_to(batch, self.device))
             values = {task: value.to(home) for task, value in outputs.values.items()}
-            return TaskOutputs(values, outputs.confidence.to(home), outputs.scale_status)
+            own_depth = None if outputs.own_depth is None else outputs.own_depth.to(home)
+            return TaskOutputs(values, outputs.confidence.to(home), outputs.scale_status, own_depth)
 
     @classmethod
     def scale_error(cls, settings: ModelSettings) -> float:

@@ -97,3 +97,12 @@ def test_refuse_takes_fusion_settings_only(path, tmp_path):
 def test_migrate_has_nothing_to_do_for_a_map_of_today(path, tmp_path):
     with pytest.raises(StoreError, match="nothing to migrate"):
         run("migrate", path, "--out", tmp_path / "new.zarr")
+
+
+def test_rescale_takes_a_factor_and_says_what_it_did(path, tmp_path):
+    said = run("rescale", path, "--factor", "1.5", "--out", tmp_path / "larger.zarr").stdout
+    assert "lengths times 1.5" in said
+    before, after = open_map(path).header, open_map(tmp_path / "larger.zarr").header
+    assert after.voxel_size_m == pytest.approx(1.5 * before.voxel_size_m)
+    with pytest.raises(StoreError, match="--factor"):
+        run("rescale", path, "--out", tmp_path / "none.zarr")

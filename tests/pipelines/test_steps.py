@@ -1,14 +1,17 @@
 """What happens between tracking and mapping: checkpoints, keyframes, scale."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mapping.slam.scale import ScaleAligner
+from mapping.slam.scale import ScaleAligner, ScaleEstimate
+from mapping.slam.scale_path import ScalePath
 from mapping.slam.scale_settings import ScaleSettings
 from mapping.slam.tracked import TrackedFrame, TrackStatus
 from mapping.slam.view_selection import View, ViewSelectionSettings, ViewSelector, ViewTuple
-from pipelines.stages import Arrival, Step
-from pipelines.steps import arrivals, bring_to_scale, select_keyframes
+from pipelines.stages import Arrival, Prediction, Step
+from pipelines.steps import arrivals, bring_to_scale, keep_to_scale, select_keyframes
 from pipelines.view_batches import view_batch
 from streammtl.camera import Camera
 from streammtl.errors import ScaleError
@@ -177,3 +180,50 @@ def test_a_view_of_unknown_scale_is_looked_at_between_the_depths_of_the_settings
     assert (alone.near_m.item(), alone.far_m.item()) == pytest.approx((0.4, 9.0))
     among = view_batch(views, 64, 48, settings, single_view=False)
     assert (among.near_m.item(), among.far_m.item()) == pytest.approx((1.5, 2.5))
+
+
+def seen(step, own_depth=3.0, factor=1.0):
+    """A step in metres and what a network said of its keyframe."""
+    estimate = ScaleEstimate(ScaleStatus.METRIC, "depth", factor, (0.9 * factor, 1.1 * factor))
+    depth = np.full((48, 64), 2.0, np.float32)
+    prediction = Prediction(depth, np.ones_like(depth), CAMERA, True, own_depth_m=np.full(80, own_depth, np.float32))
+    return replace(step, scale=estimate), prediction
+
+
+def doubted(count, at, network, metric=False):
+    """Keyframes of one surface 2 units away; from `at` on, after a pose in doubt, a network sees `network` metres."""
+    steps = keyframe_steps(count)
+    for i, step in enumerate(steps):
+        step.tracked[0].confidence = 0.0 if i == at else 1.0
+    pairs = [seen(step, network if i >= at else 2.0) for i, step in enumerate(steps)]
+    if metric:
+        pairs = [(replace(step, scale=ScaleEstimate(ScaleStatus.METRIC, "poses are metric")), p) for step, p in pairs]
+    return pairs
+
+
+def test_what_follows_a_doubtful_pose_takes_the_unit_that_the_network_tells():
+    kept = list(keep_to_scale(doubted(90, 40, 3.0), ScalePath(), 50))
+    assert [s.moves for s, _ in kept[:41]] == [[]] * 41 and any(s.moves for s, _ in kept)
+    step, prediction = kept[-1]
+    factor = step.path_scale.corrected[1]
+    assert 1.2 < factor < 1.5 and step.path_scale.over_recording > 1.0
+    np.testing.assert_allclose(prediction.depth_m, 2.0 * factor, rtol=1e-5)
+    np.testing.assert_allclose(step.views.points_depth, 2.0 * factor)
+    assert step.views.reference.T_world_cam[0, 3] == pytest.approx(0.2 * 39.5 + factor * 0.2 * (89 - 39.5), rel=1e-6)
+    np.testing.assert_array_equal(step.views.reference.T_world_cam, step.tracked[0].T_world_cam)
+
+
+def test_poses_with_metres_of_their_own_need_no_network():
+    pairs = doubted(90, 40, 3.0, metric=True)
+    for (step, prediction), (kept, same) in zip(pairs, keep_to_scale(pairs, ScalePath(), 50), strict=True):
+        assert kept.views is step.views and same is prediction and kept.moves == [] and kept.path_scale is None
+
+
+def test_a_checkpoint_holds_the_path_and_a_resumed_run_goes_on_alike():
+    pairs = doubted(90, 40, 3.0)
+    pairs[60][0].checkpoint = {}
+    whole = list(keep_to_scale(pairs, ScalePath(), 50))
+    path = ScalePath.restored(whole[60][0].checkpoint["scale_path"])
+    for (step, _), (again, _) in zip(whole[61:], keep_to_scale(pairs[61:], path, 50), strict=True):
+        np.testing.assert_array_equal(again.views.reference.T_world_cam, step.views.reference.T_world_cam)
+        assert len(again.moves) == len(step.moves)
