@@ -117,9 +117,9 @@ class ScalePath:
     """Keeps lengths along the path to the unit of its beginning.
 
     What comes from tracking goes through `before` and `placed`, keyframes with their ratios through `take`. A component
-    whose poses are all well known stays as it is, to the bit. A loop, or a place found again, tells more of the scale
-    than a network: the doubts before it are dropped, and with them what they had moved. Bounded: of more than `most`
-    keyframes of a component, the first are final.
+    whose poses are all well known stays as it is, to the bit. A loop, or a place from which a lost camera begins anew,
+    tells more of the scale than a network: the doubts before it are dropped, and with them what they had moved.
+    Bounded: of more than `most` keyframes of a component, the first are final.
     """
 
     most: int = 2000
@@ -144,8 +144,8 @@ class ScalePath:
         self._learnt = -1
         for frame in tracked:
             self._note(frame)
-            found_again = self._lost and frame.T_world_cam is not None and frame.component in self.chains
-            if found_again or frame.correction is not None:
+            elsewhere = self._lost and frame.T_world_cam is not None and frame.reference == frame.index
+            if elsewhere or frame.correction is not None:
                 moves += self._released()
             if frame.correction is not None:
                 self._correct(frame.correction)

@@ -141,10 +141,20 @@ def test_a_loop_knows_better_and_takes_the_networks_word_back():
     np.testing.assert_allclose(path.chains[0].log_ratio[:98], expected, atol=1e-9)
 
 
-def test_a_place_found_again_takes_the_networks_word_back():
+def lost_for_three_frames():
     tracked = words()
     tracked[90:93] = [word(i, None, np.nan, status=TrackStatus.LOST) for i in range(90, 93)]
-    trajectory, path = mapped(tracked)
+    return tracked
+
+
+def test_landmarks_found_again_change_nothing():
+    tracked = lost_for_three_frames()
+    tracked[93].reference = 89
+    assert mapped(tracked)[1].told().corrected[1] > 1.15
+
+
+def test_a_place_from_which_a_lost_camera_begins_anew_takes_the_networks_word_back():
+    trajectory, path = mapped(lost_for_three_frames())
     np.testing.assert_allclose(path.chains[0].log_factor, 0)
     posed = [frame.T_world_cam[:3, 3] for frame in trajectory.frames() if frame.T_world_cam is not None]
     np.testing.assert_allclose(posed, np.delete(SEEN, [90, 91, 92], axis=0), atol=1e-9)
