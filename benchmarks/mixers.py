@@ -34,9 +34,9 @@ from streammtl.mixers.task_mixer import MixerSettings, TaskMixer
 from streammtl.tasks.registry import task_names
 
 TASKS = ("depth", "semantics", "normals", "boundaries", "optical_flow", "albedo", "shading")
-CONSISTENCY = {
-    "corrected": {"depth_normals": 0.1},
-    "literal": {"depth_normals": 0.1, "consistency": "paper_literal"},
+CONSISTENCY = {  # at a weight at which it is felt; at 0.1 nothing shows
+    "corrected": {"depth_normals": 1.0},
+    "literal": {"depth_normals": 1.0, "consistency": "paper_literal"},
 }
 VARIANTS = ["none", "wmca", "ggfm", "wmca+ggfm", "one_to_n", "wmca+ggfm:corrected", "wmca+ggfm:literal"]
 TABLE = Table(
