@@ -21,7 +21,7 @@ def test_variants_differ_in_the_mixer_or_in_the_term_between_tasks_alone(tmp_pat
         other = settings(name, tmp_path)
         mixer, _, form = name.partition(":")
         assert other.model.mixer == mixer
-        assert other.objective.depth_normals == (0.1 if form else 0.0)
+        assert other.objective.depth_normals == (1.0 if form else 0.0)
         assert other.objective.consistency == ("paper_literal" if form == "literal" else "corrected")
         same = {"depth_normals": 0.0, "consistency": "corrected"}
         model = other.model.model_copy(update={"mixer": plain.model.mixer})
