@@ -40,11 +40,12 @@ class Chain(Table):
         super().__init__()
         self.dropped = np.array([0.0, UNKNOWN])  # mean and variance of the log scale that keyframes before these tell
 
-    def similarities(self) -> np.ndarray:
-        """S_map_tracker f64 [N,4,4]."""
-        S = np.zeros((len(self), 4, 4))
-        S[:, [0, 1, 2], [0, 1, 2]] = np.exp(self.log_factor)[:, None]
-        S[:, :3, 3], S[:, 3, 3] = self.shift, 1.0
+    def similarities(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """S_map_tracker f64 [...,4,4] of rows [...], of all [N] when left out."""
+        factor = np.exp(self.log_factor[rows])
+        S = np.zeros((*factor.shape, 4, 4))
+        S[..., [0, 1, 2], [0, 1, 2]] = factor[..., None]
+        S[..., :3, 3], S[..., 3, 3] = self.shift[rows], 1.0
         return S
 
     @property
@@ -131,12 +132,12 @@ class ScalePath:
 
     def told(self) -> PathScale | None:
         """What all keyframes tell; None where none told anything."""
-        logs = [chain.log_ratio - chain.log_factor for chain in self.chains.values()]
-        known = np.concatenate(logs)[~np.isnan(np.concatenate(logs))] if logs else np.zeros(0)
-        if not len(known):
+        ratios = np.concatenate([np.zeros(0), *(chain.log_ratio for chain in self.chains.values())])
+        factors = np.concatenate([np.zeros(0), *(chain.log_factor for chain in self.chains.values())])
+        if np.isnan(ratios).all():
             return None
-        factors = np.exp(np.concatenate([chain.log_factor for chain in self.chains.values()]))
-        return PathScale(float(np.exp(np.median(known))), (float(factors.min()), float(factors.max())))
+        over_recording, least, most = np.exp([np.nanmedian(ratios - factors), factors.min(), factors.max()]).tolist()
+        return PathScale(over_recording, (least, most))
 
     def before(self, tracked: Sequence[TrackedFrame]) -> list[Correction]:
         """What has to move before these frames are placed. Their own corrections then hold as they are."""
@@ -211,14 +212,14 @@ class ScalePath:
             log_factor=0.0 if first else chain.log_factor[-1],
             shift=np.zeros(3) if first else chain.shift[-1],
         )
-        if len(chain) > self.most:
+        while len(chain) > self.most:  # more than one where components were joined
             chain.drop_first()
         self._learnt = component if ratio is not None and chain.doubt.any() else -1
 
     def at(self, component: int, index: int) -> np.ndarray | None:
         """S_map_tracker f64 [4,4] of a frame; None where the worlds are one."""
         chain = self.chains.get(component)
-        return chain.similarities()[nearest_place(chain.index, index)] if chain is not None and chain.is_moved else None
+        return chain.similarities(nearest_place(chain.index, index)) if chain is not None and chain.is_moved else None
 
     def placed(self, frame: TrackedFrame) -> TrackedFrame:
         """The frame in the map's world, with the poses that it revises."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from mapping.store.header import MapHeader, ScaleRecord
 from mapping.store.keyframes import Columns
 from mapping.store.reader import MapReader, open_map
 from mapping.store.settings import StoreSettings
-from mapping.surface.mesh import Mesh
 from streammtl.errors import StoreError
 from streammtl.views import ScaleStatus
+
+if TYPE_CHECKING:
+    from mapping.surface.mesh import Mesh
 
 
 def rescale_map(

@@ -176,6 +176,16 @@ def test_components_keep_units_of_their_own_until_they_are_joined():
     assert path.at(0, 60) is None
 
 
+def test_joined_components_are_bounded_together():
+    tracked = [word(i, SEEN[i], component=int(i >= 60)) for i in range(COUNT)]
+    _, path = mapped(tracked, ScalePath(most=40))
+    assert [len(chain) for chain in path.chains.values()] == [40, 40]
+    join = word(COUNT, SEEN[-1], correction=Correction(1, 0, np.array([80]), np.eye(4)[None]))
+    path.before([join])
+    path.take(0, COUNT, join.T_world_cam, 1.0)
+    assert path.chains[0].index.tolist() == [*range(COUNT - 41, COUNT - 2), COUNT]
+
+
 def test_what_is_remembered_is_bounded_and_the_past_is_final():
     path = ScalePath(most=30)
     trajectory, path = mapped(words(), path)
