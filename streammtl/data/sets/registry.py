@@ -61,4 +61,4 @@ def _opener(name: str) -> Opener:
 def _clips(settings: DataSetSettings) -> FootageSource:
     if settings.far_m is not None:
         raise ConfigError("data set clips takes no far_m: its depth is exact however far; leave it out.")
-    return ClipPool(settings.root, settings.tasks)
+    return ClipPool(settings.root, settings.tasks, settings.rare_below)

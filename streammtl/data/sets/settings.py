@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from streammtl.tasks.registry import task_spec
 
@@ -23,12 +23,25 @@ class DataSetSettings(BaseModel):
     far_m: float | None = Field(None, description="depths beyond are not labels, metres; none: all are", gt=0)
     tasks: tuple[str, ...] | None = Field(None, description="tasks whose labels are taken from it; none: all it has")
 
+    rare_below: float = Field(
+        0.0,
+        description="clips alone: those with a class that less than this share of them shows are drawn more often",
+        ge=0,
+        le=1,
+    )
+
     @field_validator("tasks")
     @classmethod
     def _tasks_exist(cls, tasks: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for task in tasks or ():
             task_spec(task)
         return tasks
+
+    @model_validator(mode="after")
+    def _rare_classes_of_clips(self) -> DataSetSettings:
+        if self.rare_below and self.name != CLIPS:
+            raise ValueError(f"rare_below is for clips, not for {self.name}; leave it out")
+        return self
 
 
 DataSource = Path | tuple[DataSetSettings, ...]  # a folder of clips, or data sets
