@@ -12,8 +12,8 @@ CLASSES = 256
 
 
 def repeat_factors(labels: Iterable[np.ndarray], rare_below: float) -> np.ndarray:
-    """f64 [N] >= 1, how often to draw each of N clips: the largest sqrt(rare_below / f) of the classes it shows, f being
-    the share of clips that show the class.
+    """f64 [N] >= 1, how often to draw each of N clips: the largest sqrt(rare_below / f) of the classes it shows, f
+    being the share of clips that show the class.
 
     labels: class ids u8 [F,H,W] of every clip, 0 where unknown.
     Source: LVIS (arXiv 1908.03195), repeat factor sampling, of clips in place of images.
