@@ -19,12 +19,13 @@ CONFINED = {
     "ray": ("pipelines/actors.py", "pipelines/ray_training.py"),
     "open3d": ("mapping/surface/", "mapping/evaluation/"),
     "gtsam": ("mapping/slam/pose_graph.py",),
+    "numba": ("streammtl/kernel_threads.py", "streammtl/crossview/sweep_kernels.py", "mapping/", "pipelines/"),
     "triton": ("streammtl/crossview/cost_volume_triton.py",),
     "diffusers": ("streammtl/stablemtl/diffusion.py",),
     "transformers": ("streammtl/stablemtl/diffusion.py",),
 }
 PERCEPTION_MAY_USE = {"torch", "timm", "numpy", "pydantic", "safetensors", "torchvision"}
-PERCEPTION_MAY_USE |= {"triton", "diffusers", "transformers"}  # confined above, and optional
+PERCEPTION_MAY_USE |= {"triton", "numba", "diffusers", "transformers"}  # confined above, and optional
 # Textures of fetched furniture are pictures; training reads finished clips.
 ROOMS_MAY_USE = {"PIL"}
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if "samples" not in path.parts]

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streammtl.crossview.consistency import source_agreement
-from streammtl.crossview.cost_volume import view_scores
 from streammtl.crossview.hypotheses import depth_hypotheses
+from streammtl.crossview.patch_matching import PatchMatches, match_patches
 from streammtl.crossview.patches import patch_features, to_grey
 from streammtl.crossview.plane_choice import PlaneChoice, choose_plane
 from streammtl.crossview.semi_global import smooth_semi_global
@@ -18,8 +18,6 @@ from streammtl.views import ViewBatch
 
 NUM_PLANES = 64
 STRIDE = 2  # of the matching grid; finer costs four times as much and matches noise
-WORST_COST = 0.9  # 1 - correlation above which one mismatch is like any other
-UNSEEN_COST = 0.8  # of a point that no view sees: between a poor match and none
 
 # Logistic regression of "depth is within 5 % of the sensor's" on confidence_features(), from handheld indoor RGB-D.
 CONFIDENCE_WEIGHTS = (-0.8, -0.4, 0.2, 0.3)
@@ -52,58 +50,30 @@ def sweep_sample(images: Tensor, geometry: SweepGeometry, hypotheses: Tensor) ->
         return middle.expand(images.shape[-2:]).clone(), torch.zeros_like(images[0, 0])
     grey = to_grey(images)
     small = F.avg_pool2d(grey, STRIDE)
-    scores, visible = match_views(patch_features(small), geometry, hypotheses)
-    views = _sum_over_views(visible.float())
-    mean_score = _sum_over_views(scores) / views.clamp(min=1.0)
-    cost = torch.where(views > 0, 1.0 - mean_score, UNSEEN_COST).clamp(max=WORST_COST)
-    smooth = smooth_semi_global(cost, small[0, 0])
-    choice = choose_plane(smooth, cost, hypotheses)
-    confidence = match_confidence(choice, scores, visible, geometry)
+    matches = match_patches(patch_features(small), geometry, hypotheses)
+    smooth = smooth_semi_global(matches.cost, small[0, 0])
+    choice = choose_plane(smooth, matches.cost, hypotheses)
+    confidence = match_confidence(choice, matches, geometry)
     inverse_depth, confidence = upsample_along_edges(choice.inverse_depth, confidence, small[0, 0], grey[0, 0])
     return inverse_depth.reciprocal().clamp(hypotheses[0], hypotheses[-1]), confidence
 
 
-def match_views(features: Tensor, geometry: SweepGeometry, hypotheses: Tensor) -> tuple[Tensor, Tensor]:
-    """Correlation [S,L,h,w] of the first image with each other one at every depth, and where it is visible."""
-    pairs = [
-        view_scores(features[:1], features[s + 1, None], geometry, s, hypotheses[None])
-        for s in range(geometry.num_sources)
-    ]
-    scores, visible = (torch.cat([_planes_last(of) for of in maps]) for maps in zip(*pairs, strict=True))
-    return scores.permute(0, 3, 1, 2), visible.permute(0, 3, 1, 2)
-
-
-def _planes_last(volume: Tensor) -> Tensor:
-    """[1,L,h,w] as [1,h,w,L]: how the cost volume and the smoothing hold it, on a CPU, so that nothing is moved."""
-    return volume.permute(0, 2, 3, 1)
-
-
-def _sum_over_views(volume: Tensor) -> Tensor:
-    """[S,...] to [...], view by view: a sum of PyTorch over the first axis is slow unless that is memory's order."""
-    total = volume[0].clone(memory_format=torch.preserve_format)
-    for of_view in volume[1:]:
-        total += of_view
-    return total
-
-
-def match_confidence(choice: PlaneChoice, scores: Tensor, visible: Tensor, geometry: SweepGeometry) -> Tensor:
+def match_confidence(choice: PlaneChoice, matches: PatchMatches, geometry: SweepGeometry) -> Tensor:
     """Estimated probability [h,w] that the chosen depth is within 5 % of the truth."""
-    features = confidence_features(choice, scores, visible, geometry)
+    features = confidence_features(choice, matches, geometry)
     logit = (
         sum(weight * feature for weight, feature in zip(CONFIDENCE_WEIGHTS, features, strict=True)) + CONFIDENCE_BIAS
     )
-    seen = visible.gather(1, choice.plane.expand(visible.shape[0], 1, -1, -1)).any(0)[0]
+    seen = matches.visible.gather(1, choice.plane.expand(len(matches.visible), 1, -1, -1)).any(0)[0]
     evidence = ((1.0 - choice.entropy) / FULL_EVIDENCE).clamp(max=1.0)  # a flat wall is smooth for want of any match
     return torch.where(seen, torch.sigmoid(logit) * evidence, 0.0)
 
 
-def confidence_features(
-    choice: PlaneChoice, scores: Tensor, visible: Tensor, geometry: SweepGeometry
-) -> tuple[Tensor, ...]:
+def confidence_features(choice: PlaneChoice, matches: PatchMatches, geometry: SweepGeometry) -> tuple[Tensor, ...]:
     """What separates right from wrong matches, each [h,w]: how far apart the likely planes are, how much depth varies
     nearby, the correlation in the worst view that sees the point, and the share of views that agree."""
-    at = choice.plane.expand(scores.shape[0], 1, -1, -1)
-    per_view = torch.where(visible.gather(1, at), scores.gather(1, at), 1.0)
+    at = choice.plane.expand(len(matches.scores), 1, -1, -1)
+    per_view = torch.where(matches.visible.gather(1, at), matches.scores.gather(1, at), 1.0)
     inverse = choice.inverse_depth[None, None]
     highest, lowest = F.max_pool2d(inverse, 5, 1, 2), -F.max_pool2d(-inverse, 5, 1, 2)
     variation = ((highest - lowest) / inverse)[0, 0]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from streammtl.crossview.compiled_loops import compiled_loops
+
 SHIFTS = (0, 1, -1)  # columns that a vertical path moves per row: straight, and both diagonals
+PATHS = 2 * len(SHIFTS) + 2
 
 
 def smooth_semi_global(
@@ -20,9 +23,11 @@ def smooth_semi_global(
     Source: Hirschmueller, Stereo processing by semiglobal matching and mutual information (PAMI 2008), Eq. 13.
     """
     volume = cost.permute(1, 2, 0).contiguous()  # [h,w,L]
+    if (loops := compiled_loops(volume)) is not None:
+        return (loops.path_costs(volume, guide, small_step, large_step, edge) / PATHS).permute(2, 0, 1)
     total = _both_ways(volume, guide, SHIFTS, small_step, large_step, edge)
     across = _both_ways(volume.transpose(0, 1).contiguous(), guide.t(), (0,), small_step, large_step, edge)
-    return ((total + across.transpose(0, 1)) / (2 * len(SHIFTS) + 2)).permute(2, 0, 1)
+    return ((total + across.transpose(0, 1)) / PATHS).permute(2, 0, 1)
 
 
 def _both_ways(
