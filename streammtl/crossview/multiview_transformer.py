@@ -11,6 +11,7 @@ from streammtl.crossview.windows import merge_windows, shifted_mask, sine_positi
 from streammtl.errors import ShapeError
 
 SPLITS = 2  # windows per side
+SCORES_BYTES = 2_500_000  # of attention in bfloat16 at a time on a CPU; more would leave its cache
 FORBIDDEN = -1e4  # added to scores; softmax makes 0 of it
 
 
@@ -107,13 +108,24 @@ class WindowAttention(nn.Module):
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """Scaled dot-product attention; every query must be allowed some key.
+    """Scaled dot-product attention of [N,...,T,d]; every query must be allowed some key.
 
-    In bfloat16 a CPU takes up to twice as long over the fused kernel as over plain products of this size, in which one
-    more channel, 1 in all queries, carries a mask of keys: added to the scores it would take as long as they do.
+    In bfloat16 a CPU takes up to twice as long over the fused kernel as over plain products of this size, as long as
+    their scores stay in its cache: so many of the N at a time.
     """
     if queries.device.type != "cpu" or queries.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+    step = max(1, SCORES_BYTES // (2 * queries.shape[1:-1].numel() * keys.shape[-2]))
+    if len(queries) <= step:
+        return _attended(queries, keys, values, mask)
+    masks = [mask] * -(-len(queries) // step) if mask is None or len(mask) == 1 else mask.split(step)
+    parts = (of.split(step) for of in (queries, keys, values))
+    return torch.cat([_attended(*some) for some in zip(*parts, masks, strict=True)])
+
+
+def _attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """A mask of keys is carried by one more channel, 1 in all queries: added to the scores it would take as long as
+    they do."""
     queries = queries * queries.shape[-1] ** -0.5
     if mask is not None and mask.shape[-2] == 1:
         forbidden = torch.where(mask, 0.0, FORBIDDEN).to(keys.dtype).transpose(-1, -2)

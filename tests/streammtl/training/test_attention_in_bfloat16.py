@@ -3,11 +3,16 @@
 import pytest
 import torch
 
+from streammtl.crossview import multiview_transformer
 from streammtl.crossview.multiview_transformer import attend
+
+AT_ONCE, ONE_BY_ONE, TWO_BY_TWO = 10**9, 1, 2 * 2 * 4 * 20 * 40  # bytes of scores
 
 
 @pytest.mark.parametrize("mask_shape", [None, (3, 1, 20, 40), (3, 1, 1, 40), (1, 4, 1, 40)])
-def test_plain_products_and_the_fused_kernel_agree_with_gradients(mask_shape):
+@pytest.mark.parametrize("scores_bytes", [AT_ONCE, ONE_BY_ONE, TWO_BY_TWO])
+def test_plain_products_and_the_fused_kernel_agree_with_gradients(monkeypatch, mask_shape, scores_bytes):
+    monkeypatch.setattr(multiview_transformer, "SCORES_BYTES", scores_bytes)
     generator = torch.Generator().manual_seed(0)
     inputs = [torch.randn(3, 4, length, 16, generator=generator) for length in (20, 40, 40)]
     mask = None if mask_shape is None else torch.rand(mask_shape, generator=generator) > 0.4
