@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from mapping.slam.rigid import scale_of
 from mapping.slam.scale_distance import KnownDistance
@@ -241,7 +241,7 @@ class ScaleAligner:
         spread *= n / (n - 0.8)  # the MAD of few values is too small
         if spread > MAX_SPREAD:
             logger.warning("keyframes disagree on the scale by %.0f %% (%s)", 100 * spread, self._source)
-        half = student_t.ppf(0.975, n - 1) * 1.2533 * spread / np.sqrt(n)  # 1.2533: a median varies more than a mean
+        half = stdtrit(n - 1, 0.975) * 1.2533 * spread / np.sqrt(n)  # 1.2533: a median varies more than a mean
         return centre, float(half)
 
     def _measured(self, centre: float, half: float) -> ScaleEstimate:

@@ -52,8 +52,8 @@ def refine_position(cost: Tensor, plane: Tensor) -> Tensor:
     """
     planes = cost.shape[0]
     inner = plane.clamp(3, planes - 4)
-    around = torch.stack([cost.gather(0, (inner + k)[None])[0] for k in (-1, 0, 1)])
-    centre = inner + around.argmin(0) - 1
+    below, here, above = (cost.gather(0, (inner + k)[None])[0] for k in (-1, 0, 1))
+    centre = inner + torch.where((below <= here) & (below <= above), -1, torch.where(here <= above, 0, 1))
     a, b, c, d, e = (cost.gather(0, (centre + k)[None])[0] for k in (-2, -1, 0, 1, 2))
     slope = (2 * (e - a) + d - b) / 10
     curvature = (2 * (a + e) - b - 2 * c - d) / 14
