@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streammtl.crossview.module import CrossView
+from streammtl.decoders.bilinear import enlarged
 from streammtl.decoders.pyramid_decoder import OUT_STRIDE, conv_norm
 from streammtl.decoders.token_reassembly import TokenReassembly, conv3, to_stride
 from streammtl.encoders.pyramid import FeaturePyramid
@@ -95,5 +96,4 @@ class HeadDoubling(nn.Module):
         self.smooth = conv3(self.width, self.width, depthwise)
 
     def forward(self, x: Tensor) -> Tensor:
-        doubled = F.interpolate(F.gelu(self.narrow(x)), scale_factor=2.0, mode="bilinear", align_corners=False)
-        return F.gelu(self.smooth(doubled))
+        return F.gelu(self.smooth(enlarged(F.gelu(self.narrow(x)), 2.0)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from streammtl.decoders.bilinear import enlarged
 from streammtl.decoders.pyramid_decoder import OUT_STRIDE
 from streammtl.encoders.pyramid import FeaturePyramid
 from streammtl.errors import ShapeError
@@ -49,7 +50,7 @@ def to_stride(x: Tensor, stride: int, target: int, image_size: tuple[int, int]) 
     """
     height, width = (-(-side // target) for side in image_size)
     if stride != target:
-        x = F.interpolate(x, scale_factor=stride / target, mode="bilinear", align_corners=False)
+        x = enlarged(x, stride / target)
     x = x[..., :height, :width]
     below, beside = height - x.shape[-2], width - x.shape[-1]
     return F.pad(x, (0, beside, 0, below), mode="replicate") if below or beside else x
