@@ -12,6 +12,8 @@ from torch import Tensor
 
 from streammtl.errors import ShapeError
 
+SHORTEST = 1e-6  # of vectors that have a direction
+
 
 def resize_intrinsics(K: Tensor, size: tuple[int, int], new_size: tuple[int, int]) -> Tensor:
     """K of an image resized from `size` to `new_size`, both (height, width).
@@ -84,6 +86,11 @@ def normals_from_depth(depth: Tensor, K: Tensor) -> Tensor:
     along_v = points[:, :, 2:, 1:-1] - points[:, :, :-2, 1:-1]
     normals = F.normalize(torch.linalg.cross(along_v, along_u, dim=1), dim=1, eps=1e-20)
     return face_camera(normals, K)
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """F.normalize along dim 1, several times as fast on a CPU; a zero vector stays zero and gets a finite gradient."""
+    return vectors * vectors.square().sum(1, keepdim=True).clamp(min=SHORTEST**2).rsqrt()
 
 
 def face_camera(normals: Tensor, K: Tensor) -> Tensor:

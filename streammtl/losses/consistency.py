@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streammtl.geometry import normals_from_depth
+from streammtl.geometry import normals_from_depth, unit
 from streammtl.losses.masking import valid_mean
-from streammtl.losses.unit_vectors import unit
 
 DEPTH_STEP = 0.05  # relative difference of neighbouring depths beyond which they are of two surfaces
 BOUNDARY_WEIGHT = 0.95

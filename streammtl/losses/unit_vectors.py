@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
+from streammtl.geometry import unit
 from streammtl.losses.masking import known, valid_mean
 from streammtl.losses.registry import register_loss
-
-EPSILON = 1e-6
 
 
 @register_loss("unit_l1")
@@ -21,8 +20,3 @@ def cosine(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """Mean of 1 - cos(p, y) over valid pixels. Source: M2H."""
     similarity = (unit(prediction) * unit(known(target, valid))).sum(1, keepdim=True)
     return valid_mean(torch.ones_like(similarity) - similarity, valid)
-
-
-def unit(vectors: Tensor) -> Tensor:
-    """F.normalize along dim 1, several times as fast on a CPU; a zero vector stays zero and gets a finite gradient."""
-    return vectors * vectors.square().sum(1, keepdim=True).clamp(min=EPSILON**2).rsqrt()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch.nn.functional as F
 from torch import Tensor
 
-from streammtl.geometry import resize_intrinsics
+from streammtl.geometry import resize_intrinsics, unit
 from streammtl.views import ViewBatch
 
 
@@ -33,5 +33,5 @@ def enlarged(values: dict[str, Tensor], height: int, width: int) -> dict[str, Te
         for task, value in values.items()
     }
     if "normals" in large:
-        large["normals"] = F.normalize(large["normals"], dim=1)
+        large["normals"] = unit(large["normals"])
     return large

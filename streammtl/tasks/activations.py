@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from streammtl.geometry import unit
 from streammtl.tasks.spec import Activation
 
 
@@ -14,7 +14,7 @@ def activate(raw: Tensor, activation: Activation) -> Tensor:
     if activation is Activation.EXP:
         return raw.exp()
     if activation is Activation.NORMALISE:
-        return F.normalize(raw, dim=1, eps=1e-6)
+        return unit(raw)
     if activation is Activation.SOFTMAX:
         return torch.softmax(raw, 1)
     if activation is Activation.SIGMOID:
