@@ -18,7 +18,6 @@ from streammtl.models.matching_start import start_matching_from
 from streammtl.models.network_settings import PAPER, NetworkSettings
 from streammtl.models.precision import reads_bf16
 from streammtl.models.predictor import Predictor
-from streammtl.models.reduced_views import enlarged, reduced, reduced_size
 from streammtl.models.registry import register_model
 from streammtl.models.settings import ModelSettings
 from streammtl.models.shipped import UNKNOWN_SCALE_ERROR, ShippedWeights, shipped_weights
@@ -28,7 +27,6 @@ from streammtl.tasks.registry import task_spec
 from streammtl.views import ScaleStatus, TaskOutputs, ViewBatch
 
 TASKS = ("depth", "semantics", "normals", "boundaries")
-SHARE_BESIDE_SWEEP = 0.8  # of the image size for the network: patches bring the detail, at a third of its cost less
 SAME = math.log1p(0.05)  # in log depth: what counts as right where confidence is concerned
 
 
@@ -36,7 +34,7 @@ class CrossViewPredictor(Predictor):
     """Metric depth, NYU-40 semantics, normals and boundaries of the reference views; `network` says of what it is made.
 
     Poses must be metric. Confidence is the probability that depth is within 5 % of the truth, under the predicted
-    spread. With a sweep neighbours' patches refine both, and the network sees the images smaller.
+    spread. With a sweep neighbours' patches refine both.
     Without settings.weights it takes those that come with the package, where the network is the one they are for.
     Raises: CheckpointError where there are none unless settings.allow_untrained, or weights that do not fit;
     ConfigError for settings that do not fit each other.
@@ -84,16 +82,11 @@ class CrossViewPredictor(Predictor):
         return settings.model_copy(update={"weights": shipped.path, "weights_sha256": shipped.sha256})
 
     def _predict(self, batch: ViewBatch) -> TaskOutputs:
-        if not self._sweep or not bool(batch.view_mask[:, 1:].any()):
-            values, confidence = self._seen(batch)
-            return TaskOutputs(values, confidence, self.depth_scale, self._own(values["depth"]))
-        size = batch.images.shape[-2:]
-        values, confidence = self._seen(reduced(batch, *reduced_size(*size, SHARE_BESIDE_SWEEP, self.size_multiple)))
-        large = enlarged(values | {"confidence": confidence}, *size)
-        confidence = large.pop("confidence")
-        own_depth = self._own(large["depth"])
-        large["depth"], confidence = refined_by_matching(batch, large["depth"], confidence)
-        return TaskOutputs(large, confidence, self.depth_scale, own_depth)
+        values, confidence = self._seen(batch)
+        own_depth = self._own(values["depth"])
+        if self._sweep and bool(batch.view_mask[:, 1:].any()):
+            values["depth"], confidence = refined_by_matching(batch, values["depth"], confidence)
+        return TaskOutputs(values, confidence, self.depth_scale, own_depth)
 
     def _own(self, depth: Tensor) -> Tensor | None:
         """The network's depth where it comes from single views; a cross-view module has it from poses."""

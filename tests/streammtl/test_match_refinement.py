@@ -6,7 +6,6 @@ import torch
 
 from streammtl.crossview.match_refinement import merged, refined_by_matching
 from streammtl.crossview.photometric_sweep import photometric_sweep
-from streammtl.models.reduced_views import enlarged, reduced, reduced_size
 from streammtl.models.registry import build_model
 from streammtl.models.settings import ModelSettings
 
@@ -61,32 +60,18 @@ def test_of_two_depths_the_likelier_one_is_taken(match, match_confidence, correc
     torch.testing.assert_close(found, tuple(torch.tensor([[x]]) for x in expected))
 
 
-def test_depth_and_confidence_with_a_sweep_are_those_of_the_network_refined(scenes, three_poses):
+@pytest.mark.parametrize("name", ["cvm-lite", "m2h-lite"])
+def test_depth_and_confidence_with_a_sweep_are_those_of_the_network_refined(scenes, three_poses, name):
     batch, _ = scenes.batch(scenes.scene(), three_poses)
-    size = batch.images.shape[-2:]
-    small = reduced(batch, *reduced_size(*size, 0.8, 16))
-    plain = build_model(ModelSettings(name="cvm-lite")).predict(small)
-    swept = build_model(ModelSettings(name="cvm-lite", sweep=True)).predict(batch)
-    large = enlarged(plain.values | {"confidence": plain.confidence}, *size)
-    expected = refined_by_matching(batch, large["depth"], large["confidence"])
+    plain, swept = (build_model(ModelSettings(name=name, sweep=sweep)).predict(batch) for sweep in (False, True))
+    expected = refined_by_matching(batch, plain.values["depth"], plain.confidence)
     torch.testing.assert_close((swept.values["depth"], swept.confidence), expected)
     for task in ("semantics", "normals", "boundaries"):
-        torch.testing.assert_close(swept.values[task], large[task])
+        torch.testing.assert_close(swept.values[task], plain.values[task])
     assert swept.scale_status == plain.scale_status
 
 
-def test_beside_a_sweep_the_network_sees_the_images_smaller(scenes, three_poses):
-    batch, _ = scenes.batch(scenes.scene(), three_poses)
-    model = build_model(ModelSettings(name="m2h-lite"))
-    seen = []
-    model.network.register_forward_pre_hook(lambda module, args: seen.append(tuple(args[0].images.shape[-2:])))
-    outputs = model.predict(batch)
-    assert seen == [reduced_size(*batch.images.shape[-2:], 0.8, 16)]
-    assert all(value.shape[-2:] == batch.images.shape[-2:] for value in outputs.values.values())
-    assert outputs.confidence.shape == outputs.values["depth"].shape
-
-
-def test_a_view_without_neighbours_is_seen_in_full(scenes):
+def test_a_view_without_neighbours_is_not_refined(scenes):
     batch, _ = scenes.batch(scenes.scene(), [scenes.pose()])
     swept, plain = (build_model(ModelSettings(name="m2h-lite", sweep=s)).predict(batch) for s in (True, False))
     torch.testing.assert_close(swept.values, plain.values)
