@@ -14,7 +14,7 @@ from streammtl.crossview.warp import MIN_DEPTH_RATIO, SweepGeometry
 
 WORST_COST = 0.9  # 1 - correlation above which one mismatch is like any other
 UNSEEN_COST = 0.8  # of a point that no view sees: between a poor match and none
-LANES = 16  # channels are filled up to a multiple of it, so that the compiled loop has no rest
+FEWEST_CHANNELS = 16  # of the compiled loop, which adds them in halves
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,10 @@ def _by_loops(features: Tensor, geometry: SweepGeometry, hypotheses: Tensor) -> 
     size = (geometry.height, geometry.width)
     ends = zip(*(geometry.visible_range(s) for s in range(geometry.num_sources)), strict=True)
     low, high = (torch.cat(of).unflatten(1, size) for of in ends)
+    channels = features.shape[1]
+    rest = max(FEWEST_CHANNELS, 1 << (channels - 1).bit_length()) - channels  # up to a power of two
     found = compiled_loops(features).matched_patches(
-        F.pad(features.permute(0, 2, 3, 1), (0, -features.shape[1] % LANES)),
+        F.pad(features.permute(0, 2, 3, 1), (0, rest)),
         geometry.direction[0].unflatten(2, size),
         geometry.offset[0],
         low,

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from streammtl.kernel_threads import at_most
 
-REORDER = {"reassoc", "contract", "nsz"}  # sums in any order, so that channels are added several at a time
 NO_NAN = {"nnan", "nsz"}  # so that several planes are compared at a time
 
 
@@ -23,8 +22,9 @@ def matched_patches(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scores [S,h,w,L], visible [S,h,w,L] and cost [h,w,L], as patch_matching.PatchMatches has them.
 
-    maps, all float32: features [1+S,h,w,C]; direction [S,3,h,w], offset [S,3] as in SweepGeometry; low, high [S,h,w]:
-    the inverse depths between which a point is visible; inverse depths [L]. nearest: least depth in the other camera.
+    maps, all float32: features [1+S,h,w,C], C a power of two, 8 at least; direction [S,3,h,w], offset [S,3] as in
+    SweepGeometry; low, high [S,h,w]: the inverse depths between which a point is visible; inverse depths [L].
+    nearest: least depth in the other camera.
     """
     limits = (np.float32(limit) for limit in (nearest, unseen_cost, worst_cost))
     with at_most(torch.get_num_threads()):
@@ -40,15 +40,16 @@ def path_costs(volume: Tensor, guide: Tensor, small_step: float, large_step: flo
     return torch.from_numpy(total[0]).add_(torch.from_numpy(total[1]))
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=REORDER, error_model="numpy")
+@njit(cache=True, nogil=True, parallel=True, error_model="numpy")
 def _match_patches(features, direction, offset, low, high, inverse_depths, nearest, unseen, worst):
-    views, height, width, _ = features.shape
+    views, height, width, channels = features.shape
     sources, planes = views - 1, len(inverse_depths)
     scores = np.zeros((sources, height, width, planes), np.float32)
     visible = np.zeros((sources, height, width, planes), np.bool_)
     cost = np.empty((height, width, planes), np.float32)
     for y in prange(height):
         total, seen = np.empty(planes, np.float32), np.empty(planes, np.float32)
+        products = np.empty(channels, np.float32)
         for x in range(width):
             total[:] = 0.0
             seen[:] = 0.0
@@ -66,6 +67,7 @@ def _match_patches(features, direction, offset, low, high, inverse_depths, neare
                     visible[s, y, x],
                     total,
                     seen,
+                    products,
                 )
             for k in range(planes):
                 mean = np.float32(1.0) - total[k] / max(seen[k], np.float32(1.0))
@@ -73,9 +75,14 @@ def _match_patches(features, direction, offset, low, high, inverse_depths, neare
     return scores, visible, cost
 
 
-@njit(cache=True, nogil=True, fastmath=REORDER, error_model="numpy", inline="always")
-def _match_pixel(reference, source, start, slope, low, high, inverse_depths, nearest, scores, visible, total, seen):
-    """One pixel in one source at every depth; adds to the sums of scores and of views that see the point."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _match_pixel(
+    reference, source, start, slope, low, high, inverse_depths, nearest, scores, visible, total, seen, products
+):
+    """One pixel in one source at every depth; adds to the sums of scores and of views that see the point.
+
+    Products are added in halves: an order that is the same however this is compiled.
+    """
     height, width, channels = source.shape
     for k in range(len(inverse_depths)):
         inverse = inverse_depths[k]
@@ -88,11 +95,17 @@ def _match_pixel(reference, source, start, slope, low, high, inverse_depths, nea
         right, below = u - np.float32(column), v - np.float32(row)
         left, above = np.float32(1.0) - right, np.float32(1.0) - below
         a, b, c, d = above * left, above * right, below * left, below * right
-        score = np.float32(0.0)
         for channel in range(channels):
             sample = a * source[row, column, channel] + b * source[row, column + 1, channel]
             sample += c * source[row + 1, column, channel] + d * source[row + 1, column + 1, channel]
-            score += reference[channel] * sample
+            products[channel] = reference[channel] * sample
+        half = channels // 2
+        while half > 4:
+            for channel in range(half):
+                products[channel] += products[half + channel]
+            half //= 2
+        score = (products[0] + products[4]) + (products[2] + products[6])
+        score += (products[1] + products[5]) + (products[3] + products[7])
         scores[k] = score
         visible[k] = True
         total[k] += score

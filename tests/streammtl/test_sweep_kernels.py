@@ -28,7 +28,7 @@ def views(scenes, *more, size=(96, 128), focal=110.0):
     return scenes.batch(scenes.scene(), poses, size=size, focal=focal)[0]
 
 
-@pytest.mark.parametrize("channels", [1, 5, 16, 20])
+@pytest.mark.parametrize("channels", [1, 5, 16, 40])
 @pytest.mark.parametrize("size", [SIZE, (7, 9)])
 def test_matches_are_those_of_the_cost_volume(scenes, monkeypatch, channels, size):
     batch = views(scenes, scenes.pose(x=FAR_OFF))
