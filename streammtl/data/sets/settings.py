@@ -22,7 +22,6 @@ class DataSetSettings(BaseModel):
     share: float = Field(1.0, description="how often it is drawn, next to the shares of the others", gt=0)
     far_m: float | None = Field(None, description="depths beyond are not labels, metres; none: all are", gt=0)
     tasks: tuple[str, ...] | None = Field(None, description="tasks whose labels are taken from it; none: all it has")
-
     rare_below: float = Field(
         0.0,
         description="clips alone: those with a class that less than this share of them shows are drawn more often",
