@@ -21,11 +21,13 @@ from streammtl.camera import Camera
 from streammtl.errors import PipelineError, StageError, StreamMtlError
 from streammtl.models.registry import build_model
 from streammtl.models.settings import ModelSettings
-from streammtl.views import Frame, SkippedFrame
+from streammtl.views import Frame, SkippedFrame, TaskOutputs, ViewBatch
 
 logger = logging.getLogger(__name__)
 
 State = dict[str, np.ndarray]
+
+SEEN_ALONE = 32  # keyframes, some 2 MB each; of those before them a model says the same a second time
 
 
 @dataclass
@@ -161,6 +163,14 @@ class Tracking:
 
 
 @dataclass
+class _Seen:
+    """What a model said of a keyframe alone, as far as neighbours can change it, and its labels."""
+
+    outputs: TaskOutputs
+    labels: dict[str, np.ndarray | None]
+
+
+@dataclass
 class Inference:
     """Keyframe with neighbours -> depth and labels."""
 
@@ -173,6 +183,7 @@ class Inference:
             self._model = build_model(self.settings)
             self._moving_ids = class_ids(self._model.label_space, self.moving_classes)
         self._fits = DepthFits()
+        self._seen_alone: dict[int, _Seen] = {}  # keyframes that wait for their scale
 
     def predict(self, step: Step) -> Prediction | None:
         """None where there is nothing to predict."""
@@ -189,8 +200,7 @@ class Inference:
 
     def _predict(self, views: ViewTuple, single_view: bool) -> Prediction | None:
         width, height = self.settings.width, self.settings.height
-        batch = view_batch(views, width, height, self.settings, single_view)
-        outputs = self._model.predict(batch)
+        outputs, labels = self._said(views, view_batch(views, width, height, self.settings, single_view), single_view)
         depth_m = outputs.values["depth"][0, 0].float().cpu().numpy()
         confidence = outputs.confidence[0, 0].float().cpu().numpy()
         if self._model.relative_depth:
@@ -203,11 +213,32 @@ class Inference:
             confidence=confidence,
             camera=views.reference.camera.scaled(width, height),
             metric=outputs.scale_status == "metric",
+            **labels,
         )
         if outputs.own_depth is not None:
             prediction.own_depth_m = at_points(outputs.own_depth[0, 0].float().cpu().numpy(), views)
-        if "semantics" in outputs.values and self._model.label_space is not None:
-            probabilities = outputs.values["semantics"][0].float().cpu().numpy()
-            prediction.label_ids, prediction.label_probabilities = likeliest_labels(probabilities)
-            prediction.moving = moving_pixels(prediction.label_ids[..., 0], self._moving_ids)
         return prediction
+
+    def _said(
+        self, views: ViewTuple, batch: ViewBatch, single_view: bool
+    ) -> tuple[TaskOutputs, dict[str, np.ndarray | None]]:
+        """Outputs of the model, and labels as Prediction has them. What it saw alone it does not look at twice."""
+        index = views.reference.index
+        if not single_view and index in self._seen_alone:
+            seen = self._seen_alone.pop(index)
+            return self._model.refine(batch, seen.outputs), seen.labels
+        outputs = self._model.predict(batch)
+        labels = self._labels(outputs)
+        if single_view and self._model.refines:
+            kept = replace(outputs, values={"depth": outputs.values["depth"]})
+            self._seen_alone[index] = _Seen(kept, labels)
+            if len(self._seen_alone) > SEEN_ALONE:
+                del self._seen_alone[next(iter(self._seen_alone))]
+        return outputs, labels
+
+    def _labels(self, outputs: TaskOutputs) -> dict[str, np.ndarray | None]:
+        if "semantics" not in outputs.values or self._model.label_space is None:
+            return {}
+        ids, probabilities = likeliest_labels(outputs.values["semantics"][0].float().cpu().numpy())
+        moving = moving_pixels(ids[..., 0], self._moving_ids)
+        return {"label_ids": ids, "label_probabilities": probabilities, "moving": moving}

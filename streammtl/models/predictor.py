@@ -23,6 +23,7 @@ class Predictor(ABC):
     label_space: str | None = None  # of the semantics it predicts
     relative_depth: bool = False  # depth is right up to a scale and a shift of each image: fit it to known points
     needs_neighbours: bool = False  # without a valid neighbour its confidence is 0 everywhere
+    refines: bool = False  # neighbours touch nothing but depth and confidence of what it says of the reference alone
     size_multiple: int = 1  # of the image height and width it takes
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -35,12 +36,19 @@ class Predictor(ABC):
         Raises: ShapeError for a malformed batch, DepthRangeError for an empty depth range.
         """
         check_batch(batch, self.size_multiple)
-        home = batch.images.device
         with torch.inference_mode():
-            outputs = self._predict(batch_to(batch, self.device))
-            values = {task: value.to(home) for task, value in outputs.values.items()}
-            own_depth = None if outputs.own_depth is None else outputs.own_depth.to(home)
-            return TaskOutputs(values, outputs.confidence.to(home), outputs.scale_status, own_depth)
+            return outputs_to(self._predict(batch_to(batch, self.device)), batch.images.device)
+
+    def refine(self, batch: ViewBatch, alone: TaskOutputs) -> TaskOutputs:
+        """Of a model that refines: what `predict` says of the batch, to the bit, of the tasks in `alone`, without
+        looking at the references again.
+
+        alone: what it said of the references without neighbours, in images that are the same.
+        """
+        with torch.inference_mode():
+            return outputs_to(
+                self._refined(batch_to(batch, self.device), outputs_to(alone, self.device)), batch.images.device
+            )
 
     @classmethod
     def scale_error(cls, settings: ModelSettings) -> float:
@@ -53,6 +61,10 @@ class Predictor(ABC):
     @abstractmethod
     def _predict(self, batch: ViewBatch) -> TaskOutputs:
         """predict() for a checked batch on the model's device."""
+
+    def _refined(self, batch: ViewBatch, alone: TaskOutputs) -> TaskOutputs:
+        """refine() on the model's device."""
+        raise NotImplementedError(f"{self.name} does not refine: neighbours tell it more than depth.")
 
 
 def choose_device(name: str) -> torch.device:
@@ -81,6 +93,13 @@ def batch_to(batch: ViewBatch, device: torch.device) -> ViewBatch:
     }
     following = None if batch.next_images is None else batch.next_images.to(device)
     return replace(batch, **plain, targets=moved(batch.targets), valid=moved(batch.valid), next_images=following)
+
+
+def outputs_to(outputs: TaskOutputs, device: torch.device) -> TaskOutputs:
+    """The outputs on another device."""
+    values = {task: value.to(device) for task, value in outputs.values.items()}
+    own_depth = None if outputs.own_depth is None else outputs.own_depth.to(device)
+    return TaskOutputs(values, outputs.confidence.to(device), outputs.scale_status, own_depth)
 
 
 def check_batch(batch: ViewBatch, size_multiple: int = 1) -> None:
