@@ -44,11 +44,12 @@ class Predictor(ABC):
         looking at the references again.
 
         alone: what it said of the references without neighbours, in images that are the same.
+        Raises: as predict.
         """
+        check_batch(batch, self.size_multiple)
         with torch.inference_mode():
-            return outputs_to(
-                self._refined(batch_to(batch, self.device), outputs_to(alone, self.device)), batch.images.device
-            )
+            outputs = self._refined(batch_to(batch, self.device), outputs_to(alone, self.device))
+            return outputs_to(outputs, batch.images.device)
 
     @classmethod
     def scale_error(cls, settings: ModelSettings) -> float:
