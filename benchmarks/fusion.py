@@ -29,6 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
+FAR_M = 4.0  # on both sides: farther depth is not used
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -82,7 +84,7 @@ def measure(recording: str | None, count: int, rounds: int) -> list[dict]:
     without = [type(o)(o.depth_m, o.image, o.camera, o.T_submap_cam) for o in observations]
     rows = []
     for voxel_size_m in (0.02, 0.01):
-        settings = FusionSettings(voxel_size_m=voxel_size_m, truncation_m=4 * voxel_size_m)
+        settings = FusionSettings(voxel_size_m=voxel_size_m, truncation_m=4 * voxel_size_m, far_m=FAR_M)
         sides = {
             "depth + colour + labels": partial(our_side, settings, observations),
             "bound: the bytes of the same": partial(bound_side, settings, observations),
@@ -107,7 +109,7 @@ def accuracy(recording: str | None, count: int, voxel_size_m: float) -> dict:
     from mapping.surface.raycast import open3d
 
     observations = recorded(recording, count) if recording else room_frames(count)
-    grid = VoxelGrid(FusionSettings(voxel_size_m=voxel_size_m, truncation_m=4 * voxel_size_m))
+    grid = VoxelGrid(FusionSettings(voxel_size_m=voxel_size_m, truncation_m=4 * voxel_size_m, far_m=FAR_M))
     theirs, fuse = open3d_grid(open3d(), voxel_size_m)
     for observation in observations:
         grid.integrate(observation)
@@ -198,8 +200,8 @@ def open3d_grid(open3d, voxel_size_m: float):
 
     def fuse(frame: tuple) -> None:
         depth, colour, K, T = frame
-        blocks = grid.compute_unique_block_coordinates(depth, K, T, 1.0, 4.0, 4.0)
-        grid.integrate(blocks, depth, colour, K, K, T, 1.0, 4.0, 4.0)
+        blocks = grid.compute_unique_block_coordinates(depth, K, T, 1.0, FAR_M, 4.0)
+        grid.integrate(blocks, depth, colour, K, K, T, 1.0, FAR_M, 4.0)
 
     return grid, fuse
 

@@ -28,7 +28,7 @@ class FusionSettings(BaseModel):
         0.04, gt=0, description="m, half width of the band around a surface that is stored; 2 voxels where not given"
     )
     near_m: float = Field(0.2, gt=0, description="m, nearer depth is not used")
-    far_m: float = Field(4.0, gt=0, description="m, farther depth is not used")
+    far_m: float = Field(6.0, gt=0, description="m, farther depth is not used")
     min_confidence: float = Field(0.1, ge=0, le=1, description="depth with less confidence than this is not used")
     cosine_floor: float = Field(
         0.1, gt=0, le=1, description="least cosine between normal and view that a weight is given for"

@@ -14,7 +14,7 @@ from tests.mapping.fusion.fusion_scenes import pose
     [
         ({"voxel_size_m": -0.02}, "voxel_size_m"),
         ({"truncation_m": 0.03}, "at least two voxels"),
-        ({"near_m": 5.0}, "near_m must be the smaller"),
+        ({"near_m": 7.0}, "near_m must be the smaller"),
         ({"voxelsize": 0.02}, "voxelsize"),
         ({"labels_per_voxel": 0}, "labels_per_voxel"),
     ],

@@ -41,15 +41,15 @@ def from_quaternion(xyzw: np.ndarray) -> np.ndarray:
     )
 
 
-def open3d_surface(observations: list[DepthObservation], voxel_size_m: float) -> Mesh:
+def open3d_surface(observations: list[DepthObservation], voxel_size_m: float, far_m: float) -> Mesh:
     core, t = open3d().core, open3d().t.geometry
     types, channels = [core.float32] * 3, [(1,), (1,), (3,)]
     grid = t.VoxelBlockGrid(["tsdf", "weight", "color"], types, channels, voxel_size_m, 8, 8000)
     for o in observations:
         K, T = core.Tensor(o.camera.K), core.Tensor(np.linalg.inv(o.T_submap_cam))
         depth, colour = t.Image(o.depth_m), t.Image(o.image.astype(np.float32))
-        blocks = grid.compute_unique_block_coordinates(depth, K, T, 1.0, 4.0, 4.0)
-        grid.integrate(blocks, depth, colour, K, K, T, 1.0, 4.0, 4.0)
+        blocks = grid.compute_unique_block_coordinates(depth, K, T, 1.0, far_m, 4.0)
+        grid.integrate(blocks, depth, colour, K, K, T, 1.0, far_m, 4.0)
     mesh = grid.extract_triangle_mesh(weight_threshold=0.5)
     vertices, faces = mesh.vertex.positions.numpy(), mesh.triangle.indices.numpy().astype(np.int32)
     nothing = np.zeros(vertices.shape, np.uint8)
@@ -68,7 +68,7 @@ def test_a_real_surface_agrees_with_that_of_open3d(kitchen):
     for observation in kitchen:
         assert grid.integrate(observation) > 100
     ours = extract_mesh(grid.blocks(), settings.voxel_size_m, 0.01)
-    theirs = open3d_surface(kitchen, settings.voxel_size_m)
+    theirs = open3d_surface(kitchen, settings.voxel_size_m, settings.far_m)
     precision = share_within(sample_surface(ours, 50_000, 0), theirs, settings.voxel_size_m)
     recall = share_within(sample_surface(theirs, 50_000, 0), ours, settings.voxel_size_m)
     assert 2 * precision * recall / (precision + recall) > 0.95
