@@ -22,7 +22,7 @@ from streammtl.errors import RecordingError
 
 TRUTH_VOXEL_M = 0.02
 TRUTH_TRUNCATION_M = 0.08
-TRUTH_FAR_M = 4.0
+TRUTH_FAR_M = FusionSettings().far_m  # what a map may hold, the truth must be able to judge
 _TOLERANCE_S = 0.010
 _FRUSTUM_POSES = 200
 
@@ -78,7 +78,7 @@ def read_camera(folder: Path) -> tuple[Camera, float]:
 def true_surface(folder: Path, poses: TruePoses) -> tuple[Triangles, str] | None:
     """The true mesh in the world of `poses` and where it is from; None where there is neither mesh.ply nor depth/.
 
-    Without mesh.ply the depth images are fused with the given poses at 2 cm, up to 4 m.
+    Without mesh.ply the depth images are fused with the given poses at 2 cm, as far as maps reach by default.
     """
     if (folder / "mesh.ply").is_file():
         return _read_mesh(folder / "mesh.ply"), "mesh.ply"
