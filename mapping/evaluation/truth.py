@@ -22,7 +22,7 @@ from streammtl.errors import RecordingError
 
 TRUTH_VOXEL_M = 0.02
 TRUTH_TRUNCATION_M = 0.08
-TRUTH_FAR_M = FusionSettings().far_m  # what a map may hold, the truth must be able to judge
+TRUTH_FAR_M = FusionSettings().far_m  # what maps hold by default, the truth must be able to judge
 _TOLERANCE_S = 0.010
 _FRUSTUM_POSES = 200
 
